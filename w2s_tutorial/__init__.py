@@ -1,0 +1,10 @@
+"""Weak-to-strong generalization: many heads at once, three theories, one pipeline."""
+
+from __future__ import annotations
+
+import os
+
+__version__ = "0.1.0"
+
+FAST = os.environ.get("W2S_FAST", "") not in ("", "0")
+"""True where the chapters should run with few heads (tests); set by the variable W2S_FAST."""
