@@ -1,0 +1,124 @@
+"""What a finished table says, in words: the sentences below figures and inside prose."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from pandas import DataFrame, Series
+
+ROLES = ("weak", "student", "baseline", "ceiling")
+
+
+def number(value: float) -> str:
+    """Three significant digits, or a whole number with commas from 1,000 on.
+
+    >>> number(0.71234), number(12345.6), number(-0.5), number(100)
+    ('0.712', '12,346', '-0.5', '100')
+    """
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
+
+
+def interval(row: Series) -> str:
+    """The row's mean with its interval, if it has one.
+
+    >>> interval(Series({"mean": 0.7, "low": 0.65, "high": 0.752}))
+    '0.7 (0.65 to 0.752)'
+    """
+    if np.isnan(row["low"]):
+        return number(row["mean"])
+    return f"{number(row['mean'])} ({number(row['low'])} to {number(row['high'])})"
+
+
+def course(rows: DataFrame, x: str, role: str) -> str:
+    """How a role's value moves from the first setting to the last.
+
+    It rises or falls only if the two intervals are disjoint, and it peaks or dips between
+    them only if the interval there is disjoint from both.
+
+    Args:
+        rows: the role's rows, sorted by x; columns x, mean, low, high.
+    """
+    bounds = rows.assign(
+        low=rows["low"].fillna(rows["mean"]), high=rows["high"].fillna(rows["mean"])
+    )
+    first, last = bounds.iloc[0], bounds.iloc[-1]
+    start = f"{interval(rows.iloc[0])} at {number(first[x])}"
+    if len(rows) == 1:
+        return f"{role} is {start}"
+    moves = {
+        f"{role} rises from": last["low"] > first["high"],
+        f"{role} falls from": last["high"] < first["low"],
+    }
+    verb = next((words for words, true in moves.items() if true), f"{role} goes from")
+    said = f"{verb} {start} to {interval(rows.iloc[-1])} at {number(last[x])}"
+    top, bottom = bounds.iloc[bounds["mean"].argmax()], bounds.iloc[bounds["mean"].argmin()]
+    if top["low"] > max(first["high"], last["high"]):
+        said += f", with a peak of {number(top['mean'])} at {number(top[x])}"
+    if bottom["high"] < min(first["low"], last["low"]):
+        said += f", with a dip to {number(bottom['mean'])} at {number(bottom[x])}"
+    return said
+
+
+def sentences(parts: Sequence[str]) -> str:
+    """Each part as a sentence."""
+    return " ".join(f"{part[:1].upper()}{part[1:]}." for part in parts)
+
+
+def roles_in(table: DataFrame, *, key: Sequence[str] = (), finite: Sequence[str] = ()) -> list[str]:
+    """The roles of a table with intervals, in the book's order, once the table is checked.
+
+    Args:
+        table: columns role, mean, low, high, and those that key and finite name.
+
+    Raises:
+        ValueError: as `check_table`, or if a role is unknown.
+    """
+    check_table("table", table, key=key, finite=finite, needed=["role", "mean", "low", "high"])
+    unknown = sorted({str(role) for role in table["role"]} - set(ROLES))
+    if unknown:
+        raise ValueError(f"role must be one of {', '.join(ROLES)}, got {', '.join(unknown)}")
+    crossed = table[(table["low"] > table["high"]) | (table["low"].isna() != table["high"].isna())]
+    if len(crossed):
+        row = crossed.iloc[0]
+        raise ValueError(f"low must not exceed high, got low {row['low']} and high {row['high']}")
+    return [role for role in ROLES if (table["role"] == role).any()]
+
+
+def check_table(
+    name: str,
+    table: DataFrame,
+    *,
+    key: Sequence[str] = (),
+    finite: Sequence[str] = (),
+    needed: Sequence[str] = (),
+) -> None:
+    """Refuse a table that a figure would show wrongly.
+
+    Args:
+        key: columns whose values together name a row once.
+        finite: columns of numbers without NaN. Infinity is refused in every column.
+        needed: further columns.
+
+    Raises:
+        ValueError: if a column is missing, the table is empty, a key repeats or a number is
+            not finite.
+    """
+    lacking = [c for c in dict.fromkeys([*key, *finite, *needed]) if c not in table]
+    if lacking:
+        raise ValueError(f"{name} must have columns {lacking}, got {list(table.columns)}")
+    if table.empty:
+        raise ValueError(f"{name} must have at least 1 row, got 0")
+    if key and table.duplicated(list(key)).any():
+        twice = table.loc[table.duplicated(list(key)), list(key)].iloc[0].to_dict()
+        raise ValueError(f"{name} must have 1 row per {' and '.join(key)}, got several for {twice}")
+    for column in table.select_dtypes("number"):
+        wrong = np.isinf(table[column]) | (table[column].isna() & (column in finite))
+        if wrong.any():
+            row = table.loc[wrong, column].index[0]
+            raise ValueError(
+                f"{name} must be finite, got {table[column][row]} in {column}, row {row}"
+            )
+    for column in finite:
+        if column not in table.select_dtypes("number"):
+            raise ValueError(f"{name} must hold numbers in {column}, got {table[column].dtype}")
