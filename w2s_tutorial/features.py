@@ -1,0 +1,176 @@
+"""Frozen backbones: images -> features, computed once and kept by content.
+
+A backbone is any callable that maps images (n, channels, height, width) to features (n, d).
+What a feature file is called says what went into it: a hash of the images, of the backbone's
+weights and of everything else that was named, so that a stale file is never found.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import uuid
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+Backbone = Callable[[Tensor], Tensor]
+
+
+def extract(
+    backbone: Backbone,
+    images: Tensor,
+    *,
+    batch_size: int = 512,
+    device: torch.device | str = "cpu",
+    dtype: torch.dtype = torch.float16,
+) -> Tensor:
+    """Features (n, d) of images, without gradients and with the backbone in evaluation mode.
+
+    A backbone that is an `nn.Module` works on `device`, and is afterwards as it was: same
+    device, same training mode in each of its parts.
+
+    Args:
+        images: (n, channels, height, width), anywhere; features come back to the same place.
+        batch_size: images per pass; it changes speed and memory, not the features (up to the
+            rounding of the device's matrix products).
+        dtype: of the result, and on a GPU of the matrix products. float16 halves the store and
+            rounds eight times finer than bfloat16 at the same speed.
+
+    Raises:
+        ValueError: if there is no image, batch_size is below 1, the backbone does not return
+            (n, d), or a feature is NaN or infinite (in dtype: float16 ends at 65504).
+    """
+    if images.dim() != 4 or len(images) == 0:
+        shape = tuple(images.shape)
+        raise ValueError(f"images must be (n, channels, height, width) with n > 0, got {shape}")
+    if batch_size < 1:
+        raise ValueError(f"batch_size must be at least 1, got {batch_size}")
+    device = torch.device(device)
+    lower = device.type == "cuda" and dtype in (torch.float16, torch.bfloat16)
+    autocast = torch.autocast(device.type, dtype if lower else None, enabled=lower)
+    frozen = _frozen(backbone, device) if isinstance(backbone, nn.Module) else nullcontext()
+    with frozen, torch.no_grad(), autocast:
+        parts = [
+            backbone(batch.to(device, non_blocking=True)).to(dtype)
+            for batch in images.split(batch_size)
+        ]
+    features = torch.cat(parts).to(images.device)
+    if features.dim() != 2 or len(features) != len(images):
+        shape = tuple(features.shape)
+        raise ValueError(f"backbone must return ({len(images)}, d), got shape {shape}")
+    broken = ~features.isfinite().all(-1)
+    if broken.any():
+        first = int(broken.nonzero()[0])
+        raise ValueError(
+            f"features must be finite in {dtype}, got NaN or infinity for "
+            f"{int(broken.sum())} of {len(images)} images, the first is number {first}"
+        )
+    return features
+
+
+@contextmanager
+def _frozen(backbone: nn.Module, device: torch.device) -> Iterator[None]:
+    modes = [(part, part.training) for part in backbone.modules()]
+    home = next((p.device for p in backbone.parameters()), device)
+    backbone.to(device).eval()
+    try:
+        yield
+    finally:
+        backbone.to(home)
+        for part, mode in modes:
+            part.training = mode
+
+
+def content_key(*parts: object) -> str:
+    """A name (32 hexadecimal digits of SHA-256) that changes when any byte of any part changes.
+
+    Args:
+        parts: tensors, arrays, `nn.Module`s (their printed structure, parameters and buffers),
+            text, bytes, numbers, booleans, None, and sequences and mappings of these. Name a
+            preprocessing by its settings.
+
+    Raises:
+        ValueError: for anything else: a function, say, has no content that could be compared.
+    """
+    digest = hashlib.sha256()
+    for part in parts:
+        _feed(digest, part)
+    return digest.hexdigest()[:32]
+
+
+def _feed(digest: hashlib._Hash, part: object) -> None:
+    # Kind and length go before content, so that ("ab", "c") and ("a", "bc") differ.
+    if isinstance(part, nn.Module):
+        weights = [*part.named_parameters(), *part.named_buffers()]
+        _feed(digest, ["module", repr(part), *map(list, weights)])
+    elif isinstance(part, Tensor):
+        whole = part.detach().cpu().contiguous()
+        digest.update(f"tensor {whole.dtype} {tuple(whole.shape)}:".encode())
+        digest.update(whole.reshape(-1).view(torch.uint8).numpy().data)
+    elif isinstance(part, np.ndarray):
+        _feed(digest, torch.from_numpy(np.ascontiguousarray(part)))
+    elif isinstance(part, Mapping):
+        _feed(digest, ["mapping", *map(list, part.items())])
+    elif isinstance(part, Sequence) and not isinstance(part, str | bytes):
+        digest.update(f"sequence {len(part)}:".encode())
+        for item in part:
+            _feed(digest, item)
+    elif part is None or isinstance(part, str | bytes | bool | int | float):
+        text = part if isinstance(part, bytes) else str(part).encode()
+        digest.update(f"{type(part).__name__} {len(text)}:".encode() + text)
+    else:
+        raise ValueError(f"a key is made of tensors, modules, text and numbers, got {part!r}")
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """A temporary file that takes the place of `path`, whole, when the block ends well.
+
+    Whoever reads `path` meanwhile, or after a crash at any moment, finds the old file or the new
+    one, never half of one.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.{uuid.uuid4().hex}.part")
+    try:
+        yield partial
+        with partial.open("r+b") as written:  # on the disk before it gets the name
+            os.fsync(written.fileno())
+        os.replace(partial, path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def cached(make: Callable[[], Tensor], *, key: str, folder: Path | str) -> Tensor:
+    """The tensor stored under key in folder; where there is none yet, make() is called and stored.
+
+    A file that is damaged is made anew, with a warning.
+
+    Args:
+        key: from `content_key`, over everything that make uses.
+        folder: made if it does not exist. Files are npz, read without unpickling.
+
+    Raises:
+        ValueError: if key is not a plain file name, or make returns bfloat16, which npz lacks.
+    """
+    if not re.fullmatch(r"[\w-][\w.-]*", key):
+        raise ValueError(f"key must be letters, digits, '_', '-' and '.', got {key!r}")
+    path = Path(folder) / f"{key}.npz"
+    if path.exists():
+        try:
+            with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
+                return torch.from_numpy(stored["features"])
+        except Exception as problem:  # a damaged archive can fail in any part of its reader
+            warnings.warn(f"{path} is damaged and is made anew: {problem}", stacklevel=2)
+    made = make().cpu()
+    if made.dtype == torch.bfloat16:
+        raise ValueError("make must return a dtype that npz can hold, got torch.bfloat16")
+    with replacing(path) as partial, partial.open("wb") as target:
+        np.savez(target, features=made.numpy())
+    return made
