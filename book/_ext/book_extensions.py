@@ -1,0 +1,36 @@
+"""The book's own Sphinx extensions, in one place for _config.yml."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import chapter_cards
+import chapter_runs
+import local_mathjax
+import page_furniture
+from sphinx.application import Sphinx
+from sphinx.errors import ExtensionError
+
+
+def run_chapters(
+    app: Sphinx, env: Any, added: set[str], changed: set[str], removed: set[str]
+) -> list[str]:
+    """Run what is stale; the pages to read again because their outputs are new."""
+    if app.config.nb_execution_mode != "cache":
+        env.chapter_runs = {}
+        return []
+    folder = Path(app.config.nb_execution_cache_path or Path(app.outdir).parent / ".jupyter_cache")
+    runs, failures = chapter_runs.bring_up_to_date(folder, timeout=app.config.nb_execution_timeout)
+    if failures:
+        raise ExtensionError("\n\n".join(["Chapters that failed:", *failures.values()]))
+    before = getattr(env, "chapter_runs", {})
+    env.chapter_runs = runs
+    return [name for name, run in runs.items() if run != before.get(name)]
+
+
+def setup(app: Sphinx) -> dict[str, bool]:
+    app.connect("env-get-outdated", run_chapters)
+    for extension in (chapter_cards, local_mathjax, page_furniture):
+        extension.setup(app)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -1,0 +1,82 @@
+"""The book's pages, which of them are chapters that run, and what their results depend on."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.metadata
+import os
+import platform
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import yaml
+
+ROOT = Path(__file__).resolve().parents[2]
+BOOK = ROOT / "book"
+WORDS_PER_MINUTE = 200
+LIBRARIES = ("torch", "numpy", "scipy", "scikit-learn", "pandas", "matplotlib")
+
+FRONT_MATTER = re.compile(r"\A---\n(.*?)\n---\n", re.DOTALL)
+CODE = re.compile(r"^(`{3,})(?:\{code-cell\}|\{code-block\}|\w).*?^\1$", re.DOTALL | re.MULTILINE)
+WORD = re.compile(r"[^\W\d_][\w'’-]*")
+
+
+def is_fast(value: str | None = None) -> bool:
+    """True where the environment asks for the tests' short run of every chapter."""
+    return (os.environ.get("W2S_FAST", "") if value is None else value) not in ("", "0")
+
+
+def toc() -> list[tuple[str, bool]]:
+    """Every page in reading order, with whether its part is numbered."""
+    contents = yaml.safe_load((BOOK / "_toc.yml").read_text(encoding="utf-8"))
+    pages = [(contents["root"], False)]
+    for part in contents["parts"]:
+        numbered = bool(part.get("numbered", False))
+        pages += [(entry["file"], numbered) for entry in part["chapters"]]
+    return pages
+
+
+def front_matter(page: str) -> dict:
+    """The YAML block at the top of a page; empty where it has none."""
+    found = FRONT_MATTER.match(read(page))
+    return yaml.safe_load(found[1]) if found else {}
+
+
+def read(page: str) -> str:
+    """Source text of a page."""
+    return (BOOK / f"{page}.md").read_text(encoding="utf-8")
+
+
+def chapters() -> list[str]:
+    """The pages that have code to run."""
+    return [page for page, _ in toc() if "kernelspec" in front_matter(page)]
+
+
+def reading_minutes(page: str) -> int:
+    """Minutes to read the prose of a page, without its code, at 200 words a minute."""
+    prose = CODE.sub("", FRONT_MATTER.sub("", read(page)))
+    return max(1, round(len(WORD.findall(prose)) / WORDS_PER_MINUTE))
+
+
+def inputs_hash() -> str:
+    """Hash of everything outside a chapter's own text that its results may depend on."""
+    digest = hashlib.sha256(b"fast" if is_fast() else b"full")
+    versions = [f"{name}=={importlib.metadata.version(name)}" for name in LIBRARIES]
+    digest.update("\n".join([platform.python_version(), *versions]).encode())
+    for path in _input_files():
+        digest.update(path.relative_to(ROOT).as_posix().encode() + b"\0" + path.read_bytes())
+    return digest.hexdigest()
+
+
+def package_hash() -> str:
+    """Hash of the companion package alone: what the provenance table shows."""
+    digest = hashlib.sha256()
+    for path in sorted(ROOT.glob("w2s_tutorial/**/*.py")):
+        digest.update(path.relative_to(ROOT).as_posix().encode() + b"\0" + path.read_bytes())
+    return digest.hexdigest()[:12]
+
+
+def _input_files() -> Iterator[Path]:
+    yield from sorted(ROOT.glob("w2s_tutorial/**/*.py"))
+    yield from sorted(path for path in ROOT.glob("data/**/*") if path.is_file())

@@ -1,0 +1,125 @@
+"""Write each chapter's output-free notebook, `book/NAME.ipynb`, for Colab and for download.
+
+python book/_ext/colab_notebooks.py           writes them
+python book/_ext/colab_notebooks.py --check   exits with 1 if one is out of date
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any
+
+import address
+import chapters
+import nbformat
+import yaml
+from labels import Numbering
+from myst_blocks import Directive, parse
+from myst_inline import Inline
+from myst_to_markdown import Translator
+from setup_cell import setup_cell
+
+ONLY_FOR_THE_BUILDER = {"colab-only", "remove-cell", "skip-execution"}
+HIDDEN = {"hide-input", "hide-cell", "remove-input", "remove-cell"}
+METADATA = {
+    "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
+    "language_info": {"name": "python"},
+    "colab": {"provenance": [], "toc_visible": True},
+}
+
+
+def convert(page: str, number: int) -> str:
+    """The notebook of a chapter, as the text of its file."""
+    cells = list(_cells(page, number))
+    seen: Counter[str] = Counter()
+    for cell in cells:  # named by content: an edit changes the ids of the edited cells alone
+        digest = hashlib.sha256(f"{cell.cell_type}\n{cell.source}".encode()).hexdigest()[:12]
+        seen[digest] += 1
+        cell["id"] = digest if seen[digest] == 1 else f"{digest}-{seen[digest]}"
+    notebook = nbformat.v4.new_notebook(cells=cells, metadata=METADATA)
+    nbformat.validate(notebook)
+    return json.dumps(notebook, indent=1, ensure_ascii=False, sort_keys=True) + "\n"
+
+
+def _cells(page: str, number: int) -> Iterator[nbformat.NotebookNode]:
+    home, macros = _settings()
+    chapter = f"{number}." if number else ""
+    translate = Translator(Inline(page, home, macros), chapter, Numbering())
+    source = chapters.FRONT_MATTER.sub("", chapters.read(page))
+    prose: list[str] = []
+    set_up, in_solution = False, False
+    for block in parse(source):
+        if not (isinstance(block, Directive) and block.name == "code-cell"):
+            prose.append(translate.block(block))
+            if isinstance(block, Directive) and block.name.startswith("solution-"):
+                in_solution = block.name == "solution-start"
+            continue
+        yield from _markdown(prose)
+        prose = []
+        if not set_up:
+            yield nbformat.v4.new_code_cell(setup_cell(home), metadata={"cellView": "form"})
+            set_up = True
+        tags = set(block.options.get("tags", []))
+        if "book-only" not in tags:
+            yield _code_cell(block, tags, folded=in_solution)
+            figure = (block.options.get("mystnb") or {}).get("figure") or {}
+            if "caption" in figure:
+                prose.append(translate.caption("figure", figure["caption"]))
+    yield from _markdown(prose)
+
+
+def _markdown(prose: list[str]) -> Iterator[nbformat.NotebookNode]:
+    text = "\n\n".join(part.strip("\n") for part in prose if part.strip())
+    if text:
+        yield nbformat.v4.new_markdown_cell(text)
+
+
+def _code_cell(block: Directive, tags: set[str], *, folded: bool) -> nbformat.NotebookNode:
+    metadata: dict[str, Any] = {}
+    if kept := sorted(tags - ONLY_FOR_THE_BUILDER):
+        metadata["tags"] = kept
+    if folded or (tags & HIDDEN and "colab-only" not in tags):
+        metadata["cellView"] = "form"
+    return nbformat.v4.new_code_cell(block.body, metadata=metadata)
+
+
+def _settings() -> tuple[address.Address, dict[str, str]]:
+    path = chapters.ROOT / "_config.yml"
+    config = yaml.safe_load(path.read_text(encoding="utf-8"))["sphinx"]["config"]
+    return address.load(path), config["mathjax3_config"]["tex"]["macros"]
+
+
+def notebooks() -> Iterator[tuple[str, str]]:
+    """Every chapter with its notebook's text; a ValueError names the page it comes from."""
+    number = 0
+    runnable = set(chapters.chapters())
+    for page, numbered in chapters.toc():
+        number += numbered
+        if page in runnable:
+            try:
+                yield page, convert(page, number if numbered else 0)
+            except ValueError as error:
+                raise ValueError(f"{page}.md: {error}") from error
+
+
+def main(check: bool) -> int:
+    stale = []
+    for page, text in notebooks():
+        path = chapters.BOOK / f"{page}.ipynb"
+        if not path.exists() or path.read_text(encoding="utf-8") != text:
+            stale.append(path.name)
+            if not check:
+                path.write_text(text, encoding="utf-8")
+    extra = {path.stem for path in chapters.BOOK.glob("*.ipynb")} - set(chapters.chapters())
+    print(f"{'out of date' if check else 'written'}: {', '.join(stale) or 'none'}")
+    if extra:
+        print(f"without a chapter (delete them): {', '.join(sorted(extra))}")
+    return int(bool(extra or (check and stale)))
+
+
+if __name__ == "__main__":
+    sys.exit(main("--check" in sys.argv))

@@ -1,0 +1,44 @@
+"""Buttons and links around a page: none that leads nowhere."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import address
+from docutils import nodes
+from sphinx.application import Sphinx
+from sphinx.config import Config
+
+# Theme's labels of the buttons that point to the repository or to a service that reads it.
+REPOSITORY_BUTTONS = {
+    "launch-buttons",
+    "source-buttons",
+    "source-repository-button",
+    "source-issues-button",
+}
+AFTER_THE_THEME = 900
+
+
+def set_base_address(app: Sphinx, config: Config) -> None:
+    """Give every page its canonical address, where the book has one."""
+    published = address.load(Path(app.srcdir).parent / "_config.yml").published
+    config.html_baseurl = published or ""
+
+
+def drop_dead_buttons(
+    app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: nodes.document | None
+) -> None:
+    """Until the book has an address, keep only the buttons that work: downloads, full screen."""
+    if app.config.html_baseurl:
+        return
+    context["header_buttons"] = [
+        button
+        for button in context.get("header_buttons", [])
+        if button.get("label") not in REPOSITORY_BUTTONS
+    ]
+
+
+def setup(app: Sphinx) -> None:
+    app.connect("config-inited", set_base_address)
+    app.connect("html-page-context", drop_dead_buttons, priority=AFTER_THE_THEME)
