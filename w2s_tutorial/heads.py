@@ -1,0 +1,135 @@
+"""Many linear heads, fitted at once.
+
+A head is one linear map on frozen features. Everything that varies between runs (seed, label
+set, data set, hyperparameter) lives on the leading axis of the tensors, so a hundred runs cost
+one matrix product. In the shapes below h counts heads, n examples, d features, c outputs.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from w2s_tutorial.losses import Loss
+
+
+@dataclass(frozen=True)
+class Heads:
+    """h independent linear heads.
+
+    Attributes:
+        weight: (h, d, c)
+        bias: (h, 1, c)
+    """
+
+    weight: Tensor
+    bias: Tensor
+
+    def __len__(self) -> int:
+        return len(self.weight)
+
+    def __call__(self, x: Tensor) -> Tensor:
+        """Outputs (h, n, c) on features x: (n, d), seen by every head, or (h, n, d)."""
+        return apply(x, self.weight) + self.bias
+
+
+def apply(matrix: Tensor, v: Tensor) -> Tensor:
+    """matrix @ v for v (h, d, c) and a matrix (n, d) that all heads share, or (h, n, d): (h, n, c).
+
+    A shared matrix meets the heads side by side: one product instead of h.
+    """
+    if matrix.dim() == 3:
+        return matrix @ v
+    h, d, c = v.shape
+    side_by_side = v.transpose(0, 1).reshape(d, h * c)
+    return (matrix @ side_by_side).view(len(matrix), h, c).transpose(0, 1)
+
+
+def check_inputs(x: Tensor, target: Tensor, example_weight: Tensor | None) -> Tensor:
+    """Refuse what no head can be fitted on; return each head's shares (h, n), summing to 1.
+
+    Args:
+        x: (n, d) or (h, n, d).
+        target: (h, n, c).
+        example_weight: (h, n) bool or non-negative, or None for equal weights.
+
+    Raises:
+        ValueError: naming the argument, what it must be, and what came.
+    """
+    if target.dim() != 3:
+        raise ValueError(f"target must be (h, n, c), got shape {tuple(target.shape)}")
+    h, n, _ = target.shape
+    if x.dim() not in (2, 3) or x.shape[-2] != n:
+        raise ValueError(f"x must list target's {n} examples, got shape {tuple(x.shape)}")
+    if x.dim() == 3 and len(x) != h:
+        raise ValueError(f"x must hold target's {h} heads, got {len(x)}")
+    if n == 0 or x.shape[-1] == 0:
+        raise ValueError(f"x needs at least 1 example and 1 feature, got {tuple(x.shape)}")
+    for name, value in (("x", x), ("target", target)):
+        if not value.isfinite().all():
+            raise ValueError(f"{name} must be finite, got NaN or infinity")
+    if example_weight is None:
+        return target.new_full((h, n), 1 / n)
+    if example_weight.shape != (h, n):
+        got = tuple(example_weight.shape)
+        raise ValueError(f"example_weight must be (h, n) = {(h, n)}, got shape {got}")
+    share = example_weight.to(target.dtype)
+    if not (share.isfinite().all() and (share >= 0).all()):
+        raise ValueError("example_weight must be finite and at least 0")
+    total = share.sum(-1, keepdim=True)
+    if (total == 0).any():
+        empty = (total == 0).flatten().nonzero().flatten().tolist()
+        raise ValueError(f"example_weight leaves no training example for heads {empty}")
+    return share / total
+
+
+def fit_gradient(
+    x: Tensor,
+    target: Tensor,
+    loss: Loss,
+    *,
+    steps: int,
+    lr: float,
+    weight_decay: float = 0.0,
+    example_weight: Tensor | None = None,
+    start: Heads | None = None,
+) -> Heads:
+    """Fit h heads by full-batch AdamW, each as if it were alone.
+
+    Args:
+        x: (n, d) or (h, n, d) features.
+        target: (h, n, c) label distributions or real targets; h is read from here.
+        loss: per-example loss, see `losses`.
+        steps: number of AdamW steps, at least 1.
+        lr: step size.
+        weight_decay: AdamW's decoupled decay, of weights and bias.
+        example_weight: (h, n) bool or non-negative: how much each example counts for each head.
+            Default: all the same. Every head averages over what it keeps.
+        start: heads to start from. Default: zero.
+
+    Raises:
+        ValueError: if shapes disagree, values are not finite, a head keeps no example, or the
+            loss stops being finite (lr too large).
+    """
+    share = check_inputs(x, target, example_weight)
+    if steps < 1:
+        raise ValueError(f"steps must be at least 1, got {steps}")
+    h, _, c = target.shape
+    if start is None:
+        start = Heads(target.new_zeros(h, x.shape[-1], c), target.new_zeros(h, 1, c))
+    weight, bias = (part.detach().clone().requires_grad_() for part in (start.weight, start.bias))
+    optimizer = torch.optim.AdamW([weight, bias], lr=lr, weight_decay=weight_decay)
+    for _ in range(steps):
+        per_example = loss(Heads(weight, bias)(x), target)  # (h, n)
+        # Sum over heads, average over examples: a head's gradient then does not depend on how
+        # many other heads share the tensor. Clipping the global norm, or L-BFGS with a shared
+        # line search, would couple them.
+        total = (per_example * share).sum()
+        optimizer.zero_grad(set_to_none=True)
+        total.backward()
+        optimizer.step()
+    if not (weight.isfinite().all() and bias.isfinite().all()):
+        raise ValueError(f"the fit diverged at lr = {lr}: choose a smaller one")
+    return Heads(weight.detach(), bias.detach())

@@ -1,0 +1,72 @@
+"""Least-squares heads in closed form: minimum norm, and ridge. Shapes as in `heads`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from w2s_tutorial.heads import Heads, check_inputs
+
+
+def fit_ridgeless(x: Tensor, target: Tensor, *, rtol: float | None = None) -> Heads:
+    """Fit h heads by minimum-norm least squares with a bias, in float64.
+
+    With n <= d the heads interpolate their targets. Directions whose singular value is below
+    rtol times the largest are treated as absent, which is what makes the answer unique.
+
+    Args:
+        x: (n, d) or (h, n, d) features.
+        target: (h, n, c) real targets.
+        rtol: default max(n, d) times the rounding unit of float64.
+
+    Raises:
+        ValueError: if shapes disagree or values are not finite.
+    """
+    eps = torch.finfo(torch.float64).eps
+    cut = max(x.shape[-2:]) * eps if rtol is None else rtol
+
+    def inverse(singular: Tensor, n: int) -> Tensor:
+        return torch.where(singular > cut * singular[..., :1], 1 / singular, 0.0)
+
+    return _fit(x, target, inverse)
+
+
+def fit_ridge(x: Tensor, target: Tensor, *, penalty: float) -> Heads:
+    """Fit h heads that minimise mean squared error + penalty * |weight|^2, in float64.
+
+    The bias is not penalised. In scikit-learn's Ridge, alpha = n * penalty.
+
+    Args:
+        x: (n, d) or (h, n, d) features.
+        target: (h, n, c) real targets.
+        penalty: greater than 0.
+
+    Raises:
+        ValueError: if penalty is not positive, shapes disagree or values are not finite.
+    """
+    if not penalty > 0:
+        raise ValueError(f"penalty must exceed 0, got {penalty} (for 0 use fit_ridgeless)")
+    return _fit(x, target, lambda s, n: s / (s.square() + n * penalty))
+
+
+def _fit(x: Tensor, target: Tensor, inverse: Callable[[Tensor, int], Tensor]) -> Heads:
+    """Least squares with a bias, the singular values s of the centred x inverted by `inverse`.
+
+    Through singular vectors, not the Gram matrix: squaring x would lose features whose scale is
+    1e-6 of the largest. torch.linalg.lstsq is not an option: on CUDA it assumes full rank, and
+    centring n <= d examples leaves rank n - 1.
+    """
+    check_inputs(x, target, None)
+    x, target = x.double(), target.double()
+    n = x.shape[-2]
+    x_mean, target_mean = x.mean(-2, keepdim=True), target.mean(-2, keepdim=True)
+    centered = x - x_mean
+    # A constant column leaves the rounding error of its mean, which is no signal.
+    rounding = n * torch.finfo(x.dtype).eps * x.abs().amax(-2, keepdim=True)
+    centered = torch.where(centered.abs().amax(-2, keepdim=True) > rounding, centered, 0.0)
+    u, singular, vt = torch.linalg.svd(centered, full_matrices=False)
+    projected = inverse(singular, n)[..., None] * (u.mT @ (target - target_mean))
+    weight = vt.mT @ projected
+    return Heads(weight, target_mean - x_mean @ weight)
