@@ -14,10 +14,11 @@ import torch
 from torch import Tensor
 from torch.nn.functional import interpolate, one_hot
 
+from w2s_tutorial.imbalance import Classes, dealt, planned
+
 MINORITY = (1, 2)
 """The groups in which attribute and label differ."""
 
-Classes = tuple[int | Sequence[int], int | Sequence[int]]
 RED, GREEN = (1.0, 0.0, 0.0), (0.0, 1.0, 0.0)
 
 
@@ -95,9 +96,9 @@ def dominoes(
             f"digit_images must have 1 channel and dtype {core_images.dtype}, "
             f"got {digit_images.shape[1]} and {digit_images.dtype}"
         )
-    label, attribute = _planned(sizes, minority, generator)
-    core = _dealt("classes", classes, core_labels, label, generator)
-    digit = _dealt("digits", digits, digit_labels, attribute, generator)
+    label, attribute = planned(sizes, minority, generator)
+    core = dealt("classes", classes, core_labels, label, generator)
+    digit = dealt("digits", digits, digit_labels, attribute, generator)
     size = core_images.shape[-2:]
 
     def stack(rows: slice) -> Tensor:
@@ -141,8 +142,8 @@ def colored_digits(
             f"images must have 1 channel and colors be 2 times 3 numbers in [0, 1], "
             f"got {images.shape[1]} and {colors}"
         )
-    label, attribute = _planned(sizes, minority, generator)
-    core = _dealt("classes", classes, labels, label, generator)
+    label, attribute = planned(sizes, minority, generator)
+    core = dealt("classes", classes, labels, label, generator)
     tint = tint.to(images.device)
 
     def color(rows: slice) -> Tensor:
@@ -165,49 +166,6 @@ def _check_images(kind: str, images: Tensor, labels: Tensor) -> None:
         )
     if not images.isfinite().all():
         raise ValueError(f"{prefix}images must be finite, got NaN or infinity")
-
-
-def _planned(
-    sizes: Mapping[str, int], minority: Mapping[str, float], generator: torch.Generator
-) -> tuple[Tensor, Tensor]:
-    """Label and attribute of every example, one set after the other, in random order in each."""
-    if not sizes or set(sizes) != set(minority):
-        raise ValueError(
-            f"sizes and minority must name the same sets, got {list(sizes)} and {list(minority)}"
-        )
-    labels, attributes = [], []
-    for name, n in sizes.items():
-        if not isinstance(n, int) or n < 1:
-            raise ValueError(f"sizes[{name!r}] must be an integer of at least 1, got {n}")
-        if not 0.0 <= minority[name] <= 1.0:
-            raise ValueError(f"minority[{name!r}] must lie in [0, 1], got {minority[name]}")
-        label = torch.arange(n) % 2  # alternating, so that any beginning is balanced
-        breaks = torch.arange(n) < round(minority[name] * n)
-        order = torch.randperm(n, generator=generator)
-        labels.append(label[order])
-        attributes.append(torch.where(breaks, 1 - label, label)[order])
-    return torch.cat(labels), torch.cat(attributes)
-
-
-def _dealt(
-    name: str, kinds: Classes, labels: Tensor, wanted: Tensor, generator: torch.Generator
-) -> Tensor:
-    """A row of `labels` for each entry of `wanted` (0 or 1), of that kind, none of them twice."""
-    values = [torch.atleast_1d(torch.tensor(kind)) for kind in kinds]
-    if len(values) != 2 or torch.isin(values[0], values[1]).any():
-        raise ValueError(f"{name} must be 2 kinds that share no label, got {kinds}")
-    rows = torch.empty_like(wanted)
-    for kind, of_kind in enumerate(values):
-        there = torch.isin(labels.cpu(), of_kind).nonzero().flatten()
-        asked = (wanted == kind).nonzero().flatten()
-        if len(asked) > len(there):
-            raise ValueError(
-                f"{name}[{kind}] = {kinds[kind]}: {len(asked)} images are asked for, "
-                f"there are {len(there)}"
-            )
-        order = torch.randperm(len(there), generator=generator)
-        rows[asked] = there[order[: len(asked)]]
-    return rows
 
 
 def _cut(

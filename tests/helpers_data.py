@@ -1,0 +1,97 @@
+"""A web server with the faults of real ones, and the folder of real data where there is one."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+
+Answer = Callable[["_Handler"], None]
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: _Server
+
+    def do_GET(self) -> None:
+        self.server.web.requested.append(self.path)
+        answer = self.server.web.answers.get(self.path)
+        with suppress(BrokenPipeError, ConnectionResetError):  # some tests make the client give up
+            answer(self) if answer else self.send_error(404)
+
+    def log_message(self, *args: object) -> None:
+        pass
+
+    def start(self, length: int) -> None:
+        self.send_response(200)
+        self.send_header("Content-Length", str(length))
+        self.end_headers()
+
+
+class _Server(ThreadingHTTPServer):
+    web: Web
+
+
+@dataclass
+class Web:
+    """A running server: what it answers per path, and what it was asked for."""
+
+    address: str
+    answers: dict[str, Answer] = field(default_factory=dict)
+    requested: list[str] = field(default_factory=list)
+    released: threading.Event = field(default_factory=threading.Event)
+
+    def offer(self, path: str, body: bytes, *, announced: int | None = None) -> str:
+        """Address of a file; with `announced`, its length is a lie and the connection breaks."""
+
+        def answer(handler: _Handler) -> None:
+            handler.start(len(body) if announced is None else announced)
+            handler.wfile.write(body)
+            handler.wfile.flush()
+
+        self.answers[path] = answer
+        return self.address + path
+
+    def stall(self, path: str, body: bytes) -> str:
+        """Address of a file of which half arrives, and then nothing until the test ends."""
+
+        def answer(handler: _Handler) -> None:
+            handler.start(len(body))
+            handler.wfile.write(body[: len(body) // 2])
+            handler.wfile.flush()
+            self.released.wait()
+
+        self.answers[path] = answer
+        return self.address + path
+
+
+@contextmanager
+def serve() -> Iterator[Web]:
+    """A server on this machine, stopped at the end."""
+    with _Server(("127.0.0.1", 0), _Handler) as server:
+        server.web = Web(f"http://127.0.0.1:{server.server_port}")
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+        thread.start()
+        try:
+            yield server.web
+        finally:
+            server.web.released.set()
+            server.shutdown()
+            thread.join()
+
+
+def real_data(monkeypatch: pytest.MonkeyPatch, *paths: str) -> Path:
+    """The folder of real data, set as the data folder; skips the test if a file is not there."""
+    named = os.environ.get("W2S_DATA")
+    root = Path(named) if named else Path(__file__).parents[2] / "shared" / "data"
+    for path in paths:
+        if not (root / path).exists() and not (root / f"{path}.gz").exists():
+            pytest.skip(f"needs {path}, and the data folder {root} does not have it")
+    monkeypatch.setenv("W2S_DATA", str(root))
+    monkeypatch.setenv("W2S_OFFLINE", "1")
+    return root

@@ -1,0 +1,107 @@
+from __future__ import annotations
+
+import os
+import stat
+import tarfile
+import zipfile
+from io import BytesIO
+
+import pytest
+
+from w2s_tutorial import archives
+
+REFUSED = r"leads out of the folder|neither a file nor a folder"
+
+
+def tar(path, *entries):
+    """A tar.gz with (name, content or type, link target) entries, written without any check."""
+    with tarfile.open(path, "w:gz") as archive:
+        for name, content, target in entries:
+            info = tarfile.TarInfo(name)
+            if isinstance(content, bytes) and content not in SPECIAL:
+                info.size = len(content)
+                archive.addfile(info, BytesIO(content))
+            else:
+                info.type, info.linkname = content, target
+                archive.addfile(info)
+    return path
+
+
+SPECIAL = {tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.CHRTYPE, tarfile.FIFOTYPE, tarfile.DIRTYPE}
+MALICIOUS_TARS = {
+    "parent": [("../escaped", b"x" * 9, "")],
+    "hidden parent": [("a/../../escaped", b"x" * 9, "")],
+    "absolute": [("{folder}/escaped", b"x" * 9, "")],
+    "backslash": [("..\\escaped", b"x" * 9, "")],
+    "drive": [("C:escaped", b"x" * 9, "")],
+    "symlink out": [("link", tarfile.SYMTYPE, ".."), ("link/escaped", b"x" * 9, "")],
+    "symlink in": [("link", tarfile.SYMTYPE, "file")],
+    "hard link": [("link", tarfile.LNKTYPE, "/etc/passwd")],
+    "device": [("null", tarfile.CHRTYPE, "")],
+    "pipe": [("pipe", tarfile.FIFOTYPE, "")],
+}
+
+
+@pytest.mark.parametrize("case", MALICIOUS_TARS)
+def test_a_malicious_tar_is_refused_and_leaves_nothing(tmp_path, case):
+    bad = [(name.format(folder=tmp_path), *rest) for name, *rest in MALICIOUS_TARS[case]]
+    archive = tar(tmp_path / "bad.tar.gz", ("good.txt", b"fine text", ""), *bad)
+    with pytest.raises(ValueError, match=REFUSED):
+        archives.unpack(archive, tmp_path / "inner/out")
+    assert {p.name for p in tmp_path.rglob("*")} == {"bad.tar.gz", "inner"}
+
+
+@pytest.mark.parametrize("case", ["parent", "absolute", "symlink", "device"])
+def test_a_malicious_zip_is_refused_and_leaves_nothing(tmp_path, case):
+    names = {"parent": "a/../../escaped", "absolute": f"{tmp_path}/escaped"}
+    kinds = {"symlink": stat.S_IFLNK, "device": stat.S_IFCHR}
+    info = zipfile.ZipInfo(names.get(case, "entry"))
+    info.external_attr = (kinds.get(case, stat.S_IFREG) | 0o777) << 16
+    with zipfile.ZipFile(tmp_path / "bad.zip", "w") as archive:
+        archive.writestr("good.txt", "fine text")
+        archive.writestr(info, "..")
+    with pytest.raises(ValueError, match=REFUSED):
+        archives.unpack(tmp_path / "bad.zip", tmp_path / "inner/out")
+    assert [p.name for p in tmp_path.rglob("*") if p.is_file()] == ["bad.zip"]
+
+
+@pytest.mark.parametrize("kind", ["tar", "zip"])
+def test_a_size_bomb_is_refused_before_it_is_written(tmp_path, kind):
+    zeros = b"\0" * 5_000_000
+    bomb = tmp_path / f"bomb.{kind}"
+    if kind == "tar":
+        tar(bomb, ("a", zeros, ""), ("b", zeros, ""))
+    else:
+        with zipfile.ZipFile(bomb, "w", zipfile.ZIP_DEFLATED) as archive:
+            archive.writestr("a", zeros)
+            archive.writestr("b", zeros)
+    assert bomb.stat().st_size < 100_000
+    with pytest.raises(ValueError, match="more than 9999999 bytes when unpacked"):
+        archives.unpack(bomb, tmp_path / "out", max_bytes=9_999_999)
+    assert not (tmp_path / "out").exists()
+    assert archives.unpack(bomb, tmp_path / "out", max_bytes=10_000_000) == tmp_path / "out"
+    assert (tmp_path / "out/b").stat().st_size == len(zeros)
+
+
+def test_an_archive_is_unpacked_whole_or_not_at_all(tmp_path):
+    archive = tar(
+        tmp_path / "good.tar.gz", ("d", tarfile.DIRTYPE, ""), ("d/a.txt", os.urandom(50_000), "")
+    )
+    cut = tmp_path / "cut.tar.gz"
+    cut.write_bytes(archive.read_bytes()[:-20_000])
+    with pytest.raises(ValueError, match=r"cut.tar.gz is damaged, delete it"):
+        archives.unpack(cut, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+    assert archives.unpack(archive, tmp_path / "out") == tmp_path / "out"
+    before = (tmp_path / "out/d/a.txt").stat()
+    assert archives.unpack(archive, tmp_path / "out") == tmp_path / "out"
+    assert (tmp_path / "out/d/a.txt").stat().st_mtime_ns == before.st_mtime_ns
+    assert not [p for p in tmp_path.iterdir() if p.name.startswith(".partial-")]
+
+
+def test_a_link_is_not_read_as_a_member(tmp_path):
+    archive = tar(tmp_path / "bad.tar.gz", ("link", tarfile.SYMTYPE, "/etc/passwd"))
+    with pytest.raises(ValueError, match="neither a file nor a folder"):
+        archives.read_member(archive, "link")
+    with pytest.raises(ValueError, match="has no file other"):
+        archives.read_member(tar(tmp_path / "good.tar.gz", ("a", b"text", "")), "other")

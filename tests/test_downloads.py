@@ -1,0 +1,224 @@
+from __future__ import annotations
+
+import gzip
+import hashlib
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+import zipfile
+from io import BytesIO
+
+import pytest
+from helpers_data import real_data, serve
+
+from w2s_tutorial.catalog import CATALOG
+from w2s_tutorial.downloads import File, fetch, folder, read
+
+CONTENT = bytes(range(256)) * 4000
+SHA256 = "sha256:" + hashlib.sha256(CONTENT).hexdigest()
+
+
+@pytest.fixture
+def web():
+    with serve() as running:
+        yield running
+
+
+@pytest.fixture
+def data(tmp_path, monkeypatch):
+    monkeypatch.setenv("W2S_DATA", str(tmp_path / "data"))
+    monkeypatch.delenv("W2S_OFFLINE", raising=False)
+    return tmp_path / "data"
+
+
+def leftovers(data):
+    return [path for path in data.rglob("*") if path.is_file()]
+
+
+def test_a_file_is_fetched_once_and_then_found(web, data):
+    file = File("set/file", (web.offer("/file", CONTENT),), SHA256)
+    path = fetch(file, quiet=True)
+    assert path == data / "set/file"
+    assert path.read_bytes() == CONTENT
+    assert fetch(file, quiet=True) == path
+    assert web.requested == ["/file"]
+    assert leftovers(data) == [path]
+
+
+@pytest.mark.parametrize("level", [1, 9])
+def test_the_hash_is_of_the_content_whatever_the_compressor_did(web, data, level):
+    zipped = gzip.compress(CONTENT, level)
+    path = fetch(File("file", (web.offer("/file.gz", zipped),), SHA256), quiet=True)
+    assert path == data / "file.gz"
+    assert path.read_bytes() == zipped
+    assert read(path) == CONTENT
+
+
+def test_a_file_that_the_server_unzipped_on_the_way_is_read_all_the_same(web, data):
+    path = fetch(File("file", (web.offer("/file.gz", CONTENT),), SHA256), quiet=True)
+    assert read(path) == CONTENT
+
+
+@pytest.mark.parametrize("name", ["file", "file.gz"])
+def test_a_file_already_there_is_used_in_place(web, data, name):
+    data.mkdir()
+    body = gzip.compress(CONTENT) if name.endswith("gz") else CONTENT
+    (data / name).write_bytes(body)
+    assert fetch(File("file", (web.offer("/file", CONTENT),), SHA256)) == data / name
+    assert web.requested == []
+
+
+def test_a_damaged_file_is_fetched_again(web, data):
+    data.mkdir()
+    (data / "file.gz").write_bytes(gzip.compress(CONTENT)[:-100])
+    path = fetch(File("file", (web.offer("/file.gz", gzip.compress(CONTENT)),), SHA256), quiet=True)
+    assert read(path) == CONTENT
+    assert leftovers(data) == [path]
+
+
+def test_a_truncated_body_is_refused(web, data):
+    url = web.offer("/file", CONTENT[:5000], announced=len(CONTENT))
+    with pytest.raises(OSError, match=r"file could not be downloaded\n  http.*/file: .*5000 bytes"):
+        fetch(File("file", (url,)), quiet=True)  # no hash: the announced length alone tells
+    assert leftovers(data) == []
+
+
+def test_a_wrong_content_is_refused_and_both_hashes_are_named(web, data):
+    other = hashlib.sha256(b"other").hexdigest()
+    with pytest.raises(OSError, match=f"/file: content is sha256:{other}, expected {SHA256}"):
+        fetch(File("file", (web.offer("/file", b"other"),), SHA256), quiet=True)
+    assert leftovers(data) == []
+
+
+def test_mirrors_are_tried_in_order(web, data):
+    wrong, right = web.offer("/wrong", b"other"), web.offer("/right", CONTENT)
+    file = File("file", (web.address + "/missing", wrong, right), SHA256)
+    assert read(fetch(file, quiet=True)) == CONTENT
+    assert web.requested == ["/missing", "/wrong", "/right"]
+
+
+def test_if_all_mirrors_fail_each_is_accounted_for(web, data):
+    file = File("file", (web.address + "/missing", web.offer("/wrong", b"other")), SHA256)
+    with pytest.raises(OSError, match=r"(?s)/missing: 404 .*Not Found.*/wrong: content is sha256"):
+        fetch(file, quiet=True)
+
+
+def test_a_server_that_stalls_is_given_up(web, data):
+    file = File("file", (web.stall("/file", CONTENT),), SHA256)
+    with pytest.raises(OSError, match="Read timed out"):
+        fetch(file, quiet=True, timeout=0.3)
+    assert leftovers(data) == []
+
+
+def test_a_server_that_is_not_there_is_an_error_not_a_hang(data):
+    with pytest.raises(OSError, match="file could not be downloaded"):
+        fetch(File("file", ("http://127.0.0.1:9/file",), SHA256), quiet=True, timeout=2)
+
+
+def test_a_download_killed_half_way_leaves_nothing_that_passes(web, data):
+    url = web.stall("/file", CONTENT)
+    code = f"""from w2s_tutorial.downloads import File, fetch
+fetch(File("set/file", ({url!r},)), quiet=True, timeout=60)"""
+    process = subprocess.Popen([sys.executable, "-c", code], env={**os.environ})
+    half = None
+    for _ in range(600):
+        half = next((p for p in leftovers(data) if p.stat().st_size > 0), None)
+        if half:
+            break
+        time.sleep(0.1)
+    process.send_signal(signal.SIGKILL)
+    assert process.wait() == -signal.SIGKILL
+    assert half is not None
+    assert half.parent.name.startswith(".partial-")
+    assert not (data / "set/file").exists()
+
+    web.offer("/file", CONTENT)
+    file = File("set/file", (url,))  # no hash: a half file would be taken for the whole
+    assert fetch(file, quiet=True).read_bytes() == CONTENT
+
+
+def test_progress_is_shown_unless_quiet(web, data, capfd):
+    fetch(File("a", (web.offer("/a", CONTENT),), SHA256), quiet=True)
+    assert capfd.readouterr().err == ""
+    fetch(File("b", (web.offer("/b", CONTENT),), SHA256))
+    assert "100%" in capfd.readouterr().err
+
+
+def test_offline_says_what_to_put_where(web, data, monkeypatch):
+    monkeypatch.setenv("W2S_OFFLINE", "1")
+    url = web.offer("/file", CONTENT)
+    expected = f"set/file is missing and W2S_OFFLINE is set: put it at {data / 'set/file'}, from\n"
+    with pytest.raises(FileNotFoundError, match=re.escape(expected) + f"  {url}"):
+        fetch(File("set/file", (url,), SHA256))
+    assert web.requested == []
+    monkeypatch.setenv("W2S_OFFLINE", "0")
+    assert read(fetch(File("set/file", (url,), SHA256), quiet=True)) == CONTENT
+
+
+def test_offline_says_why_the_file_that_is_there_does_not_do(data, monkeypatch):
+    monkeypatch.setenv("W2S_OFFLINE", "1")
+    data.mkdir()
+    (data / "file").write_bytes(b"other")
+    with pytest.raises(FileNotFoundError, match=r"(?s)put it at.*file: content is sha256:"):
+        fetch(File("file", ("http://127.0.0.1:9/file",), SHA256))
+
+
+def test_without_an_address_the_file_has_to_be_put_in_place(data):
+    with pytest.raises(FileNotFoundError, match=r"file has to be fetched by hand: put it at"):
+        fetch(File("file"))
+
+
+def test_the_folder_is_the_users_cache_by_default(monkeypatch):
+    monkeypatch.delenv("W2S_DATA", raising=False)
+    assert folder().name == "w2s_tutorial"
+    assert folder().is_absolute()
+
+
+def test_without_pooch_the_error_says_what_to_do(web, data, monkeypatch):
+    monkeypatch.setitem(sys.modules, "pooch", None)
+    with pytest.raises(ImportError, match=r"w2s-tutorial\[data\].*W2S_DATA"):
+        fetch(File("file", (web.offer("/file", CONTENT),), SHA256))
+
+
+def test_a_member_of_an_archive_is_fetched_with_it(web, data):
+    body = BytesIO()
+    with zipfile.ZipFile(body, "w") as archive:
+        archive.writestr("inside/file.txt", CONTENT)
+    packed = File("set.zip", (web.offer("/set.zip", body.getvalue()),))
+    file = File("file.txt", hash=SHA256, archive=packed, member="inside/file.txt")
+    assert fetch(file, quiet=True).read_bytes() == CONTENT
+    assert sorted(p.name for p in leftovers(data)) == ["file.txt", "set.zip"]
+    wrong = File("other.txt", hash="md5:" + "0" * 32, archive=packed, member="inside/file.txt")
+    with pytest.raises(ValueError, match="content is md5:"):
+        fetch(wrong)
+    assert not (data / "other.txt").exists()
+
+
+def test_the_table_is_complete_and_well_formed():
+    for name, dataset in CATALOG.items():
+        assert dataset.homepage, name
+        assert dataset.licence, name
+        assert re.search(r"\((19|20)\d\d\)", dataset.citation), name
+        for file in dataset.files.values():
+            source = file.archive or file
+            assert source.urls, file
+            assert all(re.match("https?://", url) for url in source.urls)
+            assert not file.path.startswith("/")
+            digits = {"md5": 32, "sha256": 64}
+            for described in {file, source}:
+                if described.hash is not None:
+                    algorithm, value = described.hash.split(":")
+                    assert re.fullmatch(f"[0-9a-f]{{{digits[algorithm]}}}", value)
+    unverified = [f.path for d in CATALOG.values() for f in d.files.values() if f.hash is None]
+    assert unverified == ["waterbirds/waterbird_complete95_forest2water2.tar.gz"]
+
+
+@pytest.mark.parametrize("name", ["mnist", "fashion_mnist", "sst2", "esol", "freesolv"])
+def test_real_files_are_used_where_they_lie(monkeypatch, name):
+    files = CATALOG[name].files.values()
+    root = real_data(monkeypatch, *(file.path for file in files))
+    for file in files:
+        assert fetch(file).parent == (root / file.path).parent
