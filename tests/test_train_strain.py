@@ -1,0 +1,273 @@
+"""Training under strain: killed, short of memory, spread over processes; the result is the same."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+from training_case import IMAGES, LABELS, SETTINGS, Network, generator, loss, noisy, weights
+
+from w2s_tutorial.train import fit
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+# Memory ---------------------------------------------------------------------------------------
+
+
+def limited(most: int):
+    """The same loss on a device whose memory holds `most` examples."""
+    sizes = []
+
+    def tight(network, images, labels):
+        sizes.append(len(images))
+        each = loss(network, images, labels)
+        if len(images) > most:
+            each.sum().backward()  # the failed pass leaves gradients behind
+            raise torch.OutOfMemoryError("CUDA out of memory (a pretence)")
+        return each
+
+    return tight, sizes
+
+
+@pytest.mark.parametrize("most", [3, 1])
+def test_out_of_memory_halves_the_micro_batch_and_changes_nothing(most):
+    plain = fit(Network(), loss, (IMAGES, LABELS), generator=generator(), **SETTINGS)
+    tight, sizes = limited(most)
+    with pytest.warns(UserWarning, match="out of memory: micro_batch is now") as told:
+        result = fit(Network(), tight, (IMAGES, LABELS), generator=generator(), **SETTINGS)
+    torch.testing.assert_close(result.losses, plain.losses, rtol=1e-5, atol=1e-6)
+    torch.testing.assert_close(
+        weights(result.network), weights(plain.network), rtol=1e-4, atol=1e-6
+    )
+    halvings = {3: [8, 4, 2], 1: [8, 4, 2, 1]}[most]
+    assert [str(warning.message).split()[-1] for warning in told] == list(map(str, halvings[1:]))
+    assert sizes[: len(halvings)] == halvings  # found once, at the first step
+    assert set(sizes[len(halvings) :]) == {halvings[-1]}
+
+
+def test_out_of_memory_for_one_example_is_an_error():
+    tight, _ = limited(0)
+    with (
+        pytest.warns(UserWarning, match="micro_batch is now"),
+        pytest.raises(torch.OutOfMemoryError, match="pretence") as error,
+    ):
+        fit(Network(), tight, (IMAGES, LABELS), generator=generator(), **SETTINGS)
+    assert error.value.__notes__ == ["with micro_batch=1; pass a smaller one"]
+
+
+@pytest.mark.parametrize("micro_batch", [1, 3, 8, 100])
+def test_micro_batches_change_nothing(micro_batch):
+    plain = fit(Network(), loss, (IMAGES, LABELS), generator=generator(), **SETTINGS)
+    result = fit(
+        Network(),
+        loss,
+        (IMAGES, LABELS),
+        generator=generator(),
+        micro_batch=micro_batch,
+        **SETTINGS,
+    )
+    torch.testing.assert_close(result.losses, plain.losses, rtol=1e-5, atol=1e-6)
+
+
+# Checkpoints ----------------------------------------------------------------------------------
+
+VICTIM = """
+import sys, time, torch
+sys.path.insert(0, "tests")
+from training_case import *
+from w2s_tutorial.train import fit
+torch.set_num_threads(1)
+
+calls = []
+
+def stalls(*batch):
+    calls.append(1)
+    if len(calls) == int(sys.argv[2]):
+        time.sleep(600)
+    return loss(*batch)
+
+result = fit(Network(), stalls, (IMAGES, LABELS), generator=generator(), augment=noisy, steps=60,
+             batch_size=8, lr=0.01, checkpoint=sys.argv[1], checkpoint_every=7)
+torch.save([weights(result.network), result.losses], sys.argv[1] + ".result")
+"""
+
+
+def victim(checkpoint: Path, stall_at: int) -> subprocess.Popen:
+    command = [sys.executable, "-c", VICTIM, str(checkpoint), str(stall_at)]
+    return subprocess.Popen(command, cwd=ROOT, env=os.environ | {"OMP_NUM_THREADS": "1"})
+
+
+def test_a_killed_run_continues_bit_for_bit(tmp_path):
+    uninterrupted, killed = tmp_path / "uninterrupted", tmp_path / "killed"
+    assert victim(uninterrupted, -1).wait() == 0
+
+    # Step 33 is in the middle of the seventh epoch of 5 steps, and the last checkpoint before it,
+    # at 28, in the middle of the sixth.
+    process = victim(killed, 33)
+    deadline = time.monotonic() + 120
+    done = lambda: torch.load(killed, weights_only=True)["done"] if killed.exists() else 0
+    while done() < 28 and time.monotonic() < deadline:
+        time.sleep(0.01)
+    process.send_signal(signal.SIGKILL)
+    assert process.wait() == -signal.SIGKILL
+    assert done() == 28
+    assert victim(killed, -1).wait() == 0
+
+    for expected, found in zip(
+        torch.load(f"{uninterrupted}.result", weights_only=True),
+        torch.load(f"{killed}.result", weights_only=True),
+        strict=True,
+    ):
+        assert torch.equal(expected, found)
+
+
+def stop_at(step: int):
+    calls = []
+
+    def stops(*batch):
+        calls.append(1)
+        if len(calls) > step:
+            raise InterruptedError
+        return loss(*batch)
+
+    return stops
+
+
+@pytest.mark.parametrize("forgotten", ["draws", "order", "optimizer"])
+def test_each_saved_part_is_needed(tmp_path, monkeypatch, forgotten):
+    """The control of the test above: leave one part out and the bits differ."""
+    path = tmp_path / "c"
+    arguments = dict(generator=generator, augment=noisy, checkpoint=path, checkpoint_every=7)
+    arguments |= SETTINGS
+    run = lambda loss: fit(
+        Network(), loss, (IMAGES, LABELS), **arguments | {"generator": generator()}
+    )
+    whole = run(loss).network
+    path.unlink()
+    with pytest.raises(InterruptedError):
+        run(stop_at(9))
+    saved = torch.load(path, weights_only=True)
+    assert torch.equal(weights(run(loss).network), weights(whole))
+
+    fresh = {
+        "draws": generator(5).get_state(),
+        "order": saved["order"].flip(0),
+        "optimizer": saved["optimizer"] | {"state": {}},
+    }
+    torch.save(saved | {forgotten: fresh[forgotten]}, path)
+    assert not torch.equal(weights(run(loss).network), weights(whole))
+
+
+def test_a_finished_run_is_not_repeated(tmp_path):
+    settings = SETTINGS | {"checkpoint": tmp_path / "folder" / "c"}
+    first = fit(Network(), loss, (IMAGES, LABELS), generator=generator(), **settings)
+    again = fit(Network(), stop_at(0), (IMAGES, LABELS), generator=generator(), **settings)
+    assert torch.equal(weights(first.network), weights(again.network))
+    assert torch.equal(first.losses, again.losses)
+
+
+@pytest.mark.parametrize("change", ["network", "images", "labels", "seed", "lr", "steps"])
+def test_checkpoint_of_another_run_is_refused(tmp_path, change):
+    settings = SETTINGS | {"checkpoint": tmp_path / "c"}
+    network, images, labels, seed = Network(), IMAGES, LABELS, 0
+    fit(network, loss, (images, labels), generator=generator(seed), **settings)
+    if change == "network":
+        network.linear.bias.data[0] += 1e-6
+    elif change == "images":
+        images = images ^ (torch.arange(images.numel()) == 77).view_as(images)
+    elif change == "labels":
+        labels = 1 - labels
+    elif change == "seed":
+        seed = 1
+    else:
+        settings[change] *= 2
+    with pytest.raises(ValueError, match="is of a run with another network, other data"):
+        fit(network, loss, (images, labels), generator=generator(seed), **settings)
+
+
+def test_a_crash_while_writing_keeps_the_last_checkpoint(tmp_path, monkeypatch):
+    path = tmp_path / "c"
+    settings = SETTINGS | {"checkpoint": path, "checkpoint_every": 3}
+    save, count = torch.save, []
+
+    def crash_at_the_third(what, where):
+        count.append(1)
+        save(what, where)
+        if len(count) == 3:
+            half = where.read_bytes()[: where.stat().st_size // 2]
+            where.write_bytes(half)
+            raise InterruptedError
+
+    monkeypatch.setattr(torch, "save", crash_at_the_third)
+    with pytest.raises(InterruptedError):
+        fit(Network(), loss, (IMAGES, LABELS), generator=generator(), **settings)
+    assert torch.load(path, weights_only=True)["done"] == 6
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_the_micro_batch_that_fitted_is_remembered(tmp_path):
+    path = tmp_path / "c"
+    settings = SETTINGS | {"checkpoint": path}
+    tight, _ = limited(3)
+    with pytest.warns(UserWarning, match="micro_batch is now"):
+        fit(Network(), tight, (IMAGES, LABELS), generator=generator(), **settings)
+    assert torch.load(path, weights_only=True)["micro_batch"] == 2
+
+
+# Several processes ----------------------------------------------------------------------------
+
+WORKER = """
+import os, sys, torch, torch.distributed as dist
+sys.path.insert(0, "tests")
+from training_case import *
+from w2s_tutorial.train import fit
+torch.set_num_threads(1)
+dist.init_process_group("gloo")
+seen = []
+
+def watched(network, images, labels):
+    seen.append(len(images))
+    return loss(network, images, labels)
+
+settings = dict(steps=12, batch_size=8, lr=0.01, augment=noisy, micro_batch=3)
+result = fit(Network(), watched, (IMAGES, LABELS), generator=generator(), **settings)
+found = [torch.empty_like(weights(result.network)) for _ in range(dist.get_world_size())]
+dist.all_gather(found, weights(result.network))
+assert all(torch.equal(found[0], one) for one in found)
+assert seen == [3, 1] * 12, seen
+try:
+    fit(Network(), loss, (IMAGES, LABELS), generator=generator(), steps=1, batch_size=7, lr=0.1)
+except ValueError as problem:
+    assert "batch_size must divide by the 2 processes, got 7" in str(problem)
+else:
+    raise SystemExit("an odd batch was accepted")
+if dist.get_rank() == 0:
+    torch.save([found[0], result.losses], sys.argv[1])
+dist.destroy_process_group()
+"""
+
+
+def test_two_processes_give_what_one_gives(tmp_path):
+    script, told = tmp_path / "worker.py", tmp_path / "result"
+    script.write_text(WORKER)
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
+    done = subprocess.run(
+        [*command, str(script), str(told)],
+        cwd=ROOT,
+        env=os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=240,
+    )
+    assert done.returncode == 0, done.stderr
+    found, losses = torch.load(told, weights_only=True)
+    one = fit(Network(), loss, (IMAGES, LABELS), generator=generator(), augment=noisy, **SETTINGS)
+    torch.testing.assert_close(losses, one.losses, rtol=1e-5, atol=1e-6)
+    torch.testing.assert_close(found, weights(one.network), rtol=1e-4, atol=1e-6)
