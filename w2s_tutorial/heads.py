@@ -85,6 +85,7 @@ def check_inputs(x: Tensor, target: Tensor, example_weight: Tensor | None) -> Te
     return share / total
 
 
+@torch.enable_grad()
 def fit_gradient(
     x: Tensor,
     target: Tensor,

@@ -1,0 +1,110 @@
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from w2s_tutorial.heads import Heads, apply, fit_gradient
+from w2s_tutorial.losses import cross_entropy, squared
+
+
+def problem(h=5, n=40, d=3, c=2, *, own=False, seed=0):
+    g = torch.Generator().manual_seed(seed)
+    x = torch.randn((h, n, d) if own else (n, d), generator=g, dtype=torch.float64)
+    label = torch.randint(c, (h, n), generator=g)
+    return x, torch.nn.functional.one_hot(label, c).double(), g
+
+
+@pytest.mark.parametrize("own", [False, True])
+def test_apply_is_one_product_per_head(own):
+    x, _, g = problem(own=own)
+    v = torch.randn(5, 3, 4, generator=g, dtype=torch.float64)
+    slow = torch.stack([(x[i] if own else x) @ v[i] for i in range(5)])
+    torch.testing.assert_close(apply(x, v), slow, rtol=1e-12, atol=1e-12)
+
+
+def test_heads_add_their_own_bias():
+    heads = Heads(torch.zeros(2, 3, 1), torch.tensor([1.0, 2.0]).view(2, 1, 1))
+    assert heads(torch.ones(4, 3)).squeeze(-1).tolist() == [[1.0] * 4, [2.0] * 4]
+
+
+@pytest.mark.parametrize("own", [False, True])
+def test_heads_do_not_interact(own):
+    """Fitting head 2 alone gives the same numbers to the last bit of float64's noise."""
+    x, target, g = problem(own=own)
+    weight = torch.rand(5, 40, generator=g) < 0.5
+    settings_ = {"steps": 50, "lr": 0.05, "weight_decay": 0.1}
+    together = fit_gradient(x, target, cross_entropy, example_weight=weight, **settings_)
+    alone = fit_gradient(
+        x[2:3] if own else x, target[2:3], cross_entropy, example_weight=weight[2:3], **settings_
+    )
+    torch.testing.assert_close(together.weight[2:3], alone.weight, rtol=1e-10, atol=1e-12)
+    torch.testing.assert_close(together.bias[2:3], alone.bias, rtol=1e-10, atol=1e-12)
+
+
+def test_masked_examples_do_not_count():
+    x, target, _ = problem(h=2)
+    keep = torch.ones(2, 40, dtype=torch.bool)
+    keep[:, 30:] = False
+    masked = fit_gradient(x, target, squared, steps=30, lr=0.1, example_weight=keep)
+    cut = fit_gradient(x[:30], target[:, :30], squared, steps=30, lr=0.1)
+    torch.testing.assert_close(masked.weight, cut.weight)
+    whole = fit_gradient(x, target, squared, steps=30, lr=0.1)
+    assert (whole.weight - cut.weight).abs().max() > 1e-3  # the mask did something
+
+
+def test_gradient_descent_reaches_least_squares():
+    x, target, _ = problem(h=3, d=2)
+    heads = fit_gradient(x, target, squared, steps=3000, lr=0.01)
+    x1 = torch.cat([x, torch.ones(40, 1, dtype=x.dtype)], 1)
+    exact = torch.linalg.lstsq(x1, target[1]).solution
+    torch.testing.assert_close(heads.weight[1], exact[:2], atol=1e-6, rtol=1e-6)
+
+
+def test_start_continues_a_fit():
+    x, target, _ = problem()
+    first = fit_gradient(x, target, cross_entropy, steps=200, lr=0.05)
+    kept = first.weight.clone()
+    more = fit_gradient(x, target, cross_entropy, steps=1, lr=1e-9, start=first)
+    torch.testing.assert_close(more.weight, first.weight, atol=1e-8, rtol=0)
+    assert torch.equal(first.weight, kept)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda x, t: (x[:-1], t, None), r"x must list target's 40 examples, got shape \(39, 3\)"),
+        (lambda x, t: (x, t[0], None), r"target must be \(h, n, c\), got shape \(40, 2\)"),
+        (lambda x, t: (x.expand(4, 40, 3), t, None), "x must hold target's 5 heads, got 4"),
+        (lambda x, t: (x[:0], t[:, :0], None), "x needs at least 1 example"),
+        (lambda x, t: (x[:, :0], t, None), "x needs at least 1 example and 1 feature"),
+        (lambda x, t: (x / 0, t, None), "x must be finite"),
+        (lambda x, t: (x, t * torch.nan, None), "target must be finite"),
+        (lambda x, t: (x, t, torch.ones(5, 39)), r"example_weight must be \(h, n\) = \(5, 40\)"),
+        (lambda x, t: (x, t, -torch.ones(5, 40)), "example_weight must be finite and at least 0"),
+        (
+            lambda x, t: (x, t, torch.eye(5, 40) * torch.tensor([1.0, 0, 1, 0, 1])[:, None]),
+            r"example_weight leaves no training example for heads \[1, 3\]",
+        ),
+    ],
+)
+def test_bad_input_is_named(change, message):
+    x, target, weight = change(*problem()[:2])
+    with pytest.raises(ValueError, match=message):
+        fit_gradient(x, target, squared, steps=1, lr=0.1, example_weight=weight)
+
+
+def test_divergence_is_reported():
+    x, target, _ = problem()
+    with pytest.raises(ValueError, match="diverged at lr"):
+        fit_gradient(x, target, lambda o, t: squared(o, t).exp(), steps=50, lr=1e6)
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.integers(1, 4), st.integers(1, 6), st.integers(1, 5), st.integers(1, 4), st.booleans())
+def test_any_shape_fits(h, n, d, c, own):
+    g = torch.Generator().manual_seed(h * 1000 + n * 100 + d * 10 + c)
+    x = torch.randn((h, n, d) if own else (n, d), generator=g)
+    heads = fit_gradient(x, torch.randn(h, n, c, generator=g), squared, steps=2, lr=0.1)
+    assert heads.weight.shape == (h, d, c)
+    assert heads(x).shape == (h, n, c)
+    assert len(heads) == h
