@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gzip
+import hashlib
 import os
 import threading
 from collections.abc import Callable, Iterator
@@ -11,6 +13,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+
+from w2s_tutorial.catalog import CATALOG, Dataset
+from w2s_tutorial.downloads import File
 
 Answer = Callable[["_Handler"], None]
 
@@ -83,6 +88,19 @@ def serve() -> Iterator[Web]:
             server.web.released.set()
             server.shutdown()
             thread.join()
+
+
+def offer_dataset(
+    web: Web, monkeypatch: pytest.MonkeyPatch, folder: Path, name: str, bodies: dict[str, bytes]
+) -> None:
+    """Put a data set of these files, on the server and compressed, into the table for one test."""
+    monkeypatch.setenv("W2S_DATA", str(folder / "data"))
+    monkeypatch.delenv("W2S_OFFLINE", raising=False)
+    files = {}
+    for role, body in bodies.items():
+        url = web.offer(f"/{role.replace(' ', '-')}.gz", gzip.compress(body))
+        files[role] = File(role, (url,), "sha256:" + hashlib.sha256(body).hexdigest())
+    monkeypatch.setitem(CATALOG, name, Dataset("home", "licence", "citation", files))
 
 
 def real_data(monkeypatch: pytest.MonkeyPatch, *paths: str) -> Path:

@@ -121,12 +121,12 @@ def parse_cifar_batch(data: bytes, name: str) -> tuple[np.ndarray, np.ndarray]:
         raise ValueError(f"{name} must hold a dictionary, got {type(batch).__name__}")
     images, labels = batch.get(b"data"), batch.get(b"labels")
     try:
-        _, (n, width), kind, _, raw = images.state  # type: ignore[union-attr]
-        pixels = np.frombuffer(raw, np.uint8).reshape(n, width)
+        _, (n, width), kind, by_column, raw = images.state  # type: ignore[union-attr]
+        pixels = np.frombuffer(raw, np.uint8).reshape(n, width, order="F" if by_column else "C")
         labels = np.array(labels, dtype=np.int64)
         sound = kind.args[0] in (b"u1", b"|u1", "u1", "|u1") and width == 3072
         sound = sound and labels.shape == (n,) and n > 0 and 0 <= labels.min() <= labels.max() <= 9
-    except (AttributeError, TypeError, ValueError, OverflowError) as error:
+    except (AttributeError, IndexError, OverflowError, TypeError, ValueError) as error:
         raise ValueError(f"{name} must hold 'data' and 'labels' as CIFAR-10 does") from error
     if not sound:
         raise ValueError(f"{name} must hold n rows of 3072 unsigned bytes and n labels in 0..9")

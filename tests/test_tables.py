@@ -1,0 +1,121 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+import torch
+from helpers_data import offer_dataset, real_data, serve
+from hypothesis import given
+from hypothesis import strategies as st
+
+from w2s_tutorial.catalog import CATALOG
+from w2s_tutorial.downloads import read
+from w2s_tutorial.tables import chembench_split, molecules, sst2
+
+PARTS = ("train", "validation", "test")
+SIZES = {"esol": (902, 113, 113), "freesolv": (513, 64, 65), "lipophilicity": (3360, 420, 420)}
+CHEMBENCH = {"esol": "ESOL", "freesolv": "FreeSolv", "lipophilicity": "Lipop"}
+
+
+def need(monkeypatch, name):
+    return real_data(monkeypatch, *(file.path for file in CATALOG[name].files.values()))
+
+
+@given(st.integers(10, 3000), st.integers(0, 2**32 - 1))
+def test_a_split_uses_each_row_once(n, seed):
+    parts = chembench_split(n, seed=seed)
+    assert torch.cat(list(parts.values())).sort().values.tolist() == list(range(n))
+    assert all((rows.diff() > 0).all() for rows in parts.values())
+    assert len(parts["train"]) == int(0.8 * n + 1e-9)
+
+
+@pytest.mark.parametrize(
+    ("n", "seed", "message"),
+    [(9, 0, "n must be at least 10, got 9"), (10, -1, "seed must lie in 0..4294967295, got -1")],
+)
+def test_an_impossible_split_is_refused(n, seed, message):
+    with pytest.raises(ValueError, match=message):
+        chembench_split(n, seed=seed)
+
+
+@pytest.mark.parametrize("seed", [122, 123, 124])
+@pytest.mark.parametrize("name", SIZES)
+def test_the_split_is_the_published_one(monkeypatch, name, seed):
+    listed = "molecules/chembench_random_splits.json.gz"
+    published = json.loads(read(real_data(monkeypatch, listed) / listed))
+    parts = chembench_split(sum(SIZES[name]), seed=seed)
+    for part, rows in zip(PARTS, published[f"{CHEMBENCH[name]}.{seed}"], strict=True):
+        assert parts[part].tolist() == rows
+    other = chembench_split(sum(SIZES[name]), seed=seed + 1)  # control: another seed differs
+    assert other["test"].tolist() != published[f"{CHEMBENCH[name]}.{seed}"][2]
+
+
+@pytest.mark.parametrize("name", SIZES)
+def test_real_molecules(monkeypatch, name):
+    need(monkeypatch, name)
+    parts = {part: molecules(name, part, seed=122) for part in PARTS}
+    assert tuple(len(part) for part in parts.values()) == SIZES[name]
+    for part in parts.values():
+        assert part.target.dtype == torch.float64
+        assert part.target.shape == part.row.shape == (len(part.smiles),)
+        assert part.target.isfinite().all()
+        assert all(smiles and smiles == smiles.strip() for smiles in part.smiles)
+
+
+@pytest.mark.parametrize(
+    ("name", "published"),
+    [
+        ("esol", (3.98, 4.54, 3.74)),
+        ("freesolv", (14.75, 13.09, 17.10)),
+        ("lipophilicity", (1.438, 1.396, 1.441)),
+    ],
+)
+def test_error_of_the_training_mean_is_as_computed_elsewhere(monkeypatch, name, published):
+    need(monkeypatch, name)
+    for seed, expected in zip((122, 123, 124), published, strict=True):
+        train, test = (molecules(name, part, seed=seed).target for part in ("train", "test"))
+        error = (test - train.mean()).square().mean().item()
+        digits = 3 if expected < 2 else 2
+        assert round(error, digits) == expected
+
+
+def test_blanks_around_smiles_are_stripped(monkeypatch, tmp_path):
+    lines = "".join(f'"a, b",C{"C" * i} ,{i}.5,0\n' for i in range(10))
+    with serve() as web:
+        table = {"table": ("iupac,smiles,expt,calc\n" + lines).encode()}
+        offer_dataset(web, monkeypatch, tmp_path, "freesolv", table)
+        train = molecules("freesolv", "train", seed=0, quiet=True)
+    assert train.smiles == tuple("C" * (int(row) + 1) for row in train.row)
+    assert train.target.tolist() == [int(row) + 0.5 for row in train.row]
+
+
+def test_sst2_is_read_line_by_line(monkeypatch, tmp_path):
+    body = "sentence\tlabel\na \"quoted start \t1\nno , not 'that' \t0\n"
+    with serve() as web:
+        offer_dataset(web, monkeypatch, tmp_path, "sst2", {"train": body.encode()})
+        phrases, labels = sst2("train", quiet=True)
+    assert phrases == ('a "quoted start', "no , not 'that'")
+    assert labels.tolist() == [1, 0]
+
+
+@pytest.mark.parametrize(("split", "n"), [("train", 67_349), ("validation", 872)])
+def test_real_sst2(monkeypatch, split, n):
+    need(monkeypatch, "sst2")
+    phrases, labels = sst2(split)
+    assert len(phrases) == n
+    assert labels.shape == (n,)
+    assert labels.unique().tolist() == [0, 1]
+    assert all(phrases)
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: sst2("test"), "split must be one of 'train', 'validation', got 'test'"),
+        (lambda: molecules("qm9", "test", seed=1), "name must be one of 'esol', .*got 'qm9'"),
+        (lambda: molecules("esol", "dev", seed=1), "split must be one of .*got 'dev'"),
+    ],
+)
+def test_unknown_names_are_refused(call, message):
+    with pytest.raises(ValueError, match=message):
+        call()
