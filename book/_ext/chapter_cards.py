@@ -93,19 +93,17 @@ def chapter_table(app: Sphinx, page: str) -> nodes.Node:
 
 def provenance_table(app: Sphinx, page: str) -> nodes.Node:
     """Where each chapter's outputs come from: package, versions, machine, date."""
-    columns = ["Chapter", "Package", "Seconds", "Memory", "Python", "torch", "Machine", "Date"]
+    columns = ["Chapter", "Package", "Run", "Versions", "Machine", "Date"]
     rows = []
     for chapter, run in runs_of(app.env).items():
-        memory = f"{run['peak_mib']} MiB" if run["peak_mib"] else "–"
+        memory = f", {run['peak_mib']} MiB" if run["peak_mib"] else ""
         rows.append(
             [
                 [nodes.paragraph("", "", link(app, page, chapter))],
                 [nodes.paragraph("", "", nodes.literal("", run["package"]))],
-                text(f"{run['execution_seconds']:.1f}"),
-                text(memory),
-                text(run["python"]),
-                text(run["torch"]),
-                text(f"{run['cores']} × {run['processor']}"),
+                text(f"{run['execution_seconds']:.1f} s{memory}"),
+                text(f"Python {run['python']}, torch {run['torch']}"),
+                text(f"{run['cores']} cores, {run['processor']}"),
                 text(run["date"]),
             ]
         )

@@ -38,11 +38,8 @@ def bring_up_to_date(cache_folder: Path, *, timeout: int) -> tuple[dict[str, Run
     Returns:
         The run that each chapter's outputs come from, and the tracebacks of those that failed.
     """
-    cache = get_cache(str(cache_folder))
-    read = get_reader({"name": "myst_nb_md", "type": "plugin"})
-    notebooks = {name: read(str(BOOK / f"{name}.md")) for name in chapters()}
-    inputs = inputs_hash()
-    runs = {name: _recorded(cache, notebook, inputs) for name, notebook in notebooks.items()}
+    runs, notebooks = recorded_runs(cache_folder), _notebooks()
+    cache, inputs = get_cache(str(cache_folder)), inputs_hash()
     stale = [name for name, run in runs.items() if run is None]
 
     failures: dict[str, str] = {}
@@ -56,6 +53,17 @@ def bring_up_to_date(cache_folder: Path, *, timeout: int) -> tuple[dict[str, Run
             bundle = CacheBundleIn(notebooks[name], str(BOOK / f"{name}.md"), data=runs[name])
             cache.cache_notebook_bundle(bundle, check_validity=False, overwrite=True)
     return {name: run for name, run in runs.items() if run is not None}, failures
+
+
+def recorded_runs(cache_folder: Path) -> dict[str, Run | None]:
+    """The run of each chapter that the cache holds; None where it is stale or missing."""
+    cache, inputs = get_cache(str(cache_folder)), inputs_hash()
+    return {name: _recorded(cache, notebook, inputs) for name, notebook in _notebooks().items()}
+
+
+def _notebooks() -> dict[str, nbformat.NotebookNode]:
+    read = get_reader({"name": "myst_nb_md", "type": "plugin"})
+    return {name: read(str(BOOK / f"{name}.md")) for name in chapters()}
 
 
 def _recorded(

@@ -13,16 +13,17 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
-import address
 import chapters
 import nbformat
 import yaml
+from address import Address, load
 from labels import Numbering
 from myst_blocks import Directive, parse
 from myst_inline import Inline
 from myst_to_markdown import Translator
 from setup_cell import setup_cell
 
+CONFIG = chapters.ROOT / "_config.yml"
 ONLY_FOR_THE_BUILDER = {"colab-only", "remove-cell", "skip-execution"}
 HIDDEN = {"hide-input", "hide-cell", "remove-input", "remove-cell"}
 METADATA = {
@@ -32,9 +33,9 @@ METADATA = {
 }
 
 
-def convert(page: str, number: int) -> str:
-    """The notebook of a chapter, as the text of its file."""
-    cells = list(_cells(page, number))
+def convert(page: str, number: int, home: Address) -> str:
+    """The notebook of a chapter, as the text of its file; number is 0 where it has none."""
+    cells = list(_cells(page, number, home))
     seen: Counter[str] = Counter()
     for cell in cells:  # named by content: an edit changes the ids of the edited cells alone
         digest = hashlib.sha256(f"{cell.cell_type}\n{cell.source}".encode()).hexdigest()[:12]
@@ -45,10 +46,9 @@ def convert(page: str, number: int) -> str:
     return json.dumps(notebook, indent=1, ensure_ascii=False, sort_keys=True) + "\n"
 
 
-def _cells(page: str, number: int) -> Iterator[nbformat.NotebookNode]:
-    home, macros = _settings()
+def _cells(page: str, number: int, home: Address) -> Iterator[nbformat.NotebookNode]:
     chapter = f"{number}." if number else ""
-    translate = Translator(Inline(page, home, macros), chapter, Numbering())
+    translate = Translator(Inline(page, home, _macros()), chapter, Numbering())
     source = chapters.FRONT_MATTER.sub("", chapters.read(page))
     prose: list[str] = []
     set_up, in_solution = False, False
@@ -87,13 +87,12 @@ def _code_cell(block: Directive, tags: set[str], *, folded: bool) -> nbformat.No
     return nbformat.v4.new_code_cell(block.body, metadata=metadata)
 
 
-def _settings() -> tuple[address.Address, dict[str, str]]:
-    path = chapters.ROOT / "_config.yml"
-    config = yaml.safe_load(path.read_text(encoding="utf-8"))["sphinx"]["config"]
-    return address.load(path), config["mathjax3_config"]["tex"]["macros"]
+def _macros() -> dict[str, str]:
+    config = yaml.safe_load(CONFIG.read_text(encoding="utf-8"))["sphinx"]["config"]
+    return config["mathjax3_config"]["tex"]["macros"]
 
 
-def notebooks() -> Iterator[tuple[str, str]]:
+def notebooks(home: Address) -> Iterator[tuple[str, str]]:
     """Every chapter with its notebook's text; a ValueError names the page it comes from."""
     number = 0
     runnable = set(chapters.chapters())
@@ -101,14 +100,14 @@ def notebooks() -> Iterator[tuple[str, str]]:
         number += numbered
         if page in runnable:
             try:
-                yield page, convert(page, number if numbered else 0)
+                yield page, convert(page, number if numbered else 0, home)
             except ValueError as error:
                 raise ValueError(f"{page}.md: {error}") from error
 
 
 def main(check: bool) -> int:
     stale = []
-    for page, text in notebooks():
+    for page, text in notebooks(load(CONFIG)):
         path = chapters.BOOK / f"{page}.ipynb"
         if not path.exists() or path.read_text(encoding="utf-8") != text:
             stale.append(path.name)

@@ -1,4 +1,4 @@
-"""Buttons and links around a page: none that leads nowhere."""
+"""What stands around the text of a page: no button that leads nowhere, no wrong role."""
 
 from __future__ import annotations
 
@@ -39,6 +39,16 @@ def drop_dead_buttons(
     ]
 
 
+def mend_roles(
+    app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: nodes.document | None
+) -> None:
+    """Drop the role "list" that docutils gives references: their own role is no list item's."""
+    context["body"] = context.get("body", "").replace(
+        '<div role="list" class="citation-list">', '<div class="citation-list">'
+    )
+
+
 def setup(app: Sphinx) -> None:
     app.connect("config-inited", set_base_address)
     app.connect("html-page-context", drop_dead_buttons, priority=AFTER_THE_THEME)
+    app.connect("html-page-context", mend_roles)

@@ -1,0 +1,84 @@
+"""What many tests share: real data where it is at hand, and the book built once in fast mode."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT / "book" / "_ext"))
+os.environ["W2S_FAST"] = "1"
+
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+
+
+def skip_or_fail(reason: str) -> None:
+    """Skip with a reason; in continuous integration (CI=true) a missing tool is a failure."""
+    if os.environ.get("CI") == "true":
+        pytest.fail(f"{reason}; with CI=true this test may not be skipped")
+    pytest.skip(reason)
+
+
+@pytest.fixture(scope="session")
+def data_folder() -> Path:
+    """Folder of the public data sets that the slower tests read."""
+    folder = Path(os.environ.get("W2S_DATA") or ROOT.parent / "shared" / "data")
+    if not folder.is_dir():
+        pytest.skip(f"no data sets: set W2S_DATA to their folder ({folder} does not exist)")
+    return folder
+
+
+@dataclass(frozen=True)
+class Built:
+    """A finished run of jupyter-book."""
+
+    html: Path
+    cache: Path
+    ok: bool
+    log: str
+
+
+def build(config_folder: Path, out: Path | None = None, *options: str, **env: str) -> Built:
+    """Run `jupyter-book build book` in a folder that holds _config.yml and book/."""
+    command = [str(Path(sys.executable).with_name("jupyter-book")), "build", "book", *options]
+    if out is not None:
+        command += ["--path-output", str(out)]
+    run = subprocess.run(
+        command,
+        cwd=config_folder,
+        env={**os.environ, **env},
+        capture_output=True,
+        text=True,
+        timeout=900,
+    )
+    folder = (out or config_folder) / "_build"
+    return Built(
+        folder / "html", folder / ".jupyter_cache", run.returncode == 0, run.stdout + run.stderr
+    )
+
+
+@pytest.fixture(scope="session")
+def fast_book() -> Built:
+    """The book with every chapter in fast mode; built again only where something changed."""
+    return build(ROOT, ROOT / "_build" / "fast", "-W", "--keep-going")
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[object]:
+    """A headless browser that starts no connection of its own."""
+    executable = next(filter(None, map(shutil.which, BROWSERS)), None)
+    if executable is None:
+        skip_or_fail(f"no browser: none of {', '.join(BROWSERS)} is installed")
+    playwright = pytest.importorskip("playwright.sync_api")
+    flags = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"]
+    with playwright.sync_playwright() as driver:
+        chromium = driver.chromium.launch(executable_path=executable, args=flags)
+        yield chromium
+        chromium.close()

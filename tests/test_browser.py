@@ -1,0 +1,134 @@
+"""The built pages in a real browser, opened as files: layout, formulas, search, accessibility."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import chapters
+import pytest
+from conftest import Built
+
+pytestmark = pytest.mark.xdist_group("book")
+
+PAGES = [page for page, _ in chapters.toc()]
+SCREENS = [(1280, "light"), (1280, "dark"), (390, "light"), (390, "dark")]
+IMPACTS = ("serious", "critical")
+
+# axe-core's rules that a page may break, each with the reason why it is not ours to mend.
+KNOWN: dict[str, str] = {}
+
+FORMULAS = "() => document.querySelectorAll('article .math').length"
+RENDERED = "() => document.querySelectorAll('article .math mjx-container mjx-assistive-mml').length"
+UNREADABLE = "() => [...document.querySelectorAll('[data-mjx-error]')].map(e => e.textContent)"
+WIDTHS = "() => [document.scrollingElement.scrollWidth, innerWidth]"
+SETTLED = "async () => { if (window.MathJax) { await MathJax.startup.promise } }"
+LOADING = "() => !document.querySelector('script[src*=mathjax]') || window.MathJax?.startup?.promise"
+
+
+@dataclass
+class Visit:
+    """A page that was opened, and everything that went wrong meanwhile."""
+
+    page: Any
+    faults: list[str] = field(default_factory=list)
+
+
+def visit(browser: Any, file: Path, width: int, scheme: str) -> Visit:
+    context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)
+    seen = Visit(context.new_page())
+
+    def note_request(request: Any) -> None:
+        if not request.url.startswith(("file:", "data:", "blob:")):
+            seen.faults.append(f"asks the network: {request.url}")
+
+    def note_message(message: Any) -> None:
+        if message.type == "error":
+            seen.faults.append(f"console: {message.text}")
+
+    seen.page.on("request", note_request)
+    seen.page.on("requestfailed", lambda request: seen.faults.append(f"failed: {request.url}"))
+    seen.page.on("console", note_message)
+    seen.page.on("pageerror", lambda error: seen.faults.append(f"script: {error}"))
+    seen.page.goto(file.as_uri(), wait_until="load")
+    seen.page.wait_for_function(LOADING)
+    seen.page.evaluate(SETTLED)
+    # a colour in the middle of its transition would be judged as if it stayed
+    seen.page.add_style_tag(content="* { transition: none !important }")
+    return seen
+
+
+@pytest.mark.parametrize(("width", "scheme"), SCREENS)
+@pytest.mark.parametrize("name", PAGES)
+def test_page_in_a_browser(
+    browser: Any, fast_book: Built, name: str, width: int, scheme: str
+) -> None:
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
+    seen = visit(browser, fast_book.html / f"{name}.html", width, scheme)
+    try:
+        assert not seen.faults
+        content, window = seen.page.evaluate(WIDTHS)
+        assert content <= window, "the page scrolls sideways"
+        assert seen.page.evaluate("() => document.documentElement.dataset.theme") == scheme
+        assert seen.page.evaluate(RENDERED) == seen.page.evaluate(FORMULAS)
+        assert not seen.page.evaluate(UNREADABLE)
+        assert not violations(axe.run(seen.page).response)
+    finally:
+        seen.page.context.close()
+
+
+def violations(report: dict[str, Any]) -> list[str]:
+    """Rules broken with serious or critical impact, with the places."""
+    return [
+        f"{rule['id']} ({rule['impact']}): {node['html'][:160]}"
+        for rule in report["violations"]
+        if rule["impact"] in IMPACTS and rule["id"] not in KNOWN
+        for node in rule["nodes"]
+    ]
+
+
+def test_the_checks_can_fail(browser: Any, tmp_path: Path) -> None:
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
+    page = tmp_path / "bad.html"
+    page.write_text(
+        "<html><body><h1>Bad</h1><img src='missing.png'><div style='width:900px'>wide</div>"
+        "<script>undefined_name()</script><script src='http://localhost:9/x.js'></script>"
+    )
+    seen = visit(browser, page, 390, "light")
+    faults = " ".join(seen.faults)
+    assert "missing.png" in faults
+    assert "asks the network: http://localhost:9/x.js" in faults
+    assert "undefined_name" in faults
+    content, window = seen.page.evaluate(WIDTHS)
+    assert content > window
+    assert any("image-alt" in fault for fault in violations(axe.run(seen.page).response))
+    seen.page.context.close()
+
+
+def test_there_is_a_formula_to_render(browser: Any, fast_book: Built) -> None:
+    seen = visit(browser, fast_book.html / f"{chapters.chapters()[0]}.html", 1280, "light")
+    assert seen.page.evaluate(FORMULAS) > 0
+    seen.page.context.close()
+
+
+def test_search_finds_a_page_without_a_server(browser: Any, fast_book: Built) -> None:
+    context = browser.new_context()
+    page = context.new_page()
+    page.goto((fast_book.html / "index.html").as_uri())
+    page.goto((fast_book.html / "search.html").as_uri() + "?q=student")
+    page.wait_for_selector("#search-results li a", timeout=10_000)
+    first = page.locator("#search-results li a").first.get_attribute("href")
+    assert first.split("?")[0].split("#")[0].removesuffix(".html") in PAGES
+    context.close()
+
+
+def test_a_word_typed_into_the_search_field_finds_a_page(browser: Any, fast_book: Built) -> None:
+    context = browser.new_context(viewport={"width": 1280, "height": 900})
+    page = context.new_page()
+    page.goto((fast_book.html / "index.html").as_uri())
+    page.keyboard.press("Control+k")
+    page.keyboard.type("student")
+    page.keyboard.press("Enter")
+    page.wait_for_selector("#search-results li a", timeout=10_000)
+    context.close()

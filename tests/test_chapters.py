@@ -1,0 +1,124 @@
+"""Every chapter runs, the book builds without a warning, and what should stop a build does."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import chapter_runs
+import chapters
+import pytest
+import yaml
+from conftest import ROOT, Built, build
+
+pytestmark = pytest.mark.xdist_group("book")
+
+HEADER = """---
+jupytext: {text_representation: {extension: .md, format_name: myst}}
+kernelspec: {display_name: Python 3, language: python, name: python3}
+---
+# A page
+
+"""
+
+
+def page_with(code: str) -> str:
+    return f"{HEADER}```{{code-cell}} ipython3\n{code}\n```\n"
+
+
+@pytest.fixture
+def small_book(tmp_path: Path) -> Path:
+    """A book of one chapter, page.md, with the real book's configuration and extensions."""
+    book = tmp_path / "book"
+    shutil.copytree(ROOT / "book" / "_ext", book / "_ext", ignore=shutil.ignore_patterns("__py*"))
+    shutil.copytree(ROOT / "book" / "_assets", book / "_assets")
+    shutil.copy(ROOT / "book" / "references.bib", book)
+    shutil.copy(ROOT / "_config.yml", tmp_path)
+    parts = [{"caption": "Chapters", "chapters": [{"file": "page"}]}]
+    contents = {"format": "jb-book", "root": "index", "parts": parts}
+    (book / "_toc.yml").write_text(yaml.safe_dump(contents))
+    (book / "index.md").write_text("# A book\n")
+    (tmp_path / "w2s_tutorial").mkdir()
+    (tmp_path / "w2s_tutorial" / "__init__.py").write_text("answer = 41\n")
+    return tmp_path
+
+
+def build_small(folder: Path) -> Built:
+    return build(folder, None, "-W", "--keep-going", PYTHONPATH=str(folder))
+
+
+@pytest.mark.parametrize("chapter", chapters.chapters())
+def test_chapter_runs(fast_book: Built, chapter: str) -> None:
+    run = chapter_runs.recorded_runs(fast_book.cache)[chapter]
+    assert run is not None, fast_book.log[-6000:]
+    assert run["fast"]
+    assert run["execution_seconds"] > 0
+
+
+def test_book_builds_without_warning(fast_book: Built) -> None:
+    assert fast_book.ok, fast_book.log[-6000:]
+    assert "Executing notebook" not in fast_book.log, "MyST-NB ran a chapter a second time"
+
+
+def test_every_page_of_the_contents_is_built(fast_book: Built) -> None:
+    missing = [page for page, _ in chapters.toc() if not (fast_book.html / f"{page}.html").exists()]
+    assert not missing
+
+
+def test_an_error_in_a_chapter_stops_the_build(small_book: Path) -> None:
+    (small_book / "book" / "page.md").write_text(page_with("1 / 0"))
+    built = build_small(small_book)
+    assert not built.ok
+    assert "Chapters that failed:" in built.log
+    assert "page: " in built.log
+    assert "ZeroDivisionError" in built.log
+
+
+def test_a_warning_in_a_chapter_stops_the_build(small_book: Path) -> None:
+    code = "import warnings\nwarnings.warn('careful')"
+    (small_book / "book" / "page.md").write_text(page_with(code))
+    built = build_small(small_book)
+    assert not built.ok
+    assert "stderr was found in the cell outputs" in built.log
+
+
+def test_a_chapter_runs_again_when_the_package_or_the_data_change(small_book: Path) -> None:
+    code = "import w2s_tutorial\nprint('answer', w2s_tutorial.answer)"
+    (small_book / "book" / "page.md").write_text(page_with(code))
+    first = build_small(small_book)
+    assert first.ok, first.log
+    assert "answer 41" in (first.html / "page.html").read_text()
+    cached = sorted(first.cache.glob("executed/*/base.ipynb"))
+    written = [path.stat().st_mtime_ns for path in cached]
+
+    build_small(small_book)
+    assert [path.stat().st_mtime_ns for path in cached] == written, "nothing had changed"
+
+    (small_book / "w2s_tutorial" / "__init__.py").write_text("answer = 42\n")
+    second = build_small(small_book)
+    assert second.ok, second.log
+    assert "answer 42" in (second.html / "page.html").read_text()
+
+    (small_book / "data").mkdir()
+    (small_book / "data" / "numbers.csv").write_text("1\n")
+    written = [path.stat().st_mtime_ns for path in cached]
+    build_small(small_book)
+    assert [path.stat().st_mtime_ns for path in cached] != written, "data/ is no input"
+
+
+def test_the_two_modes_do_not_share_results(monkeypatch: pytest.MonkeyPatch) -> None:
+    fast = chapters.inputs_hash()
+    monkeypatch.setenv("W2S_FAST", "0")
+    assert chapters.inputs_hash() != fast
+
+
+def test_every_chapter_has_a_card_and_a_description() -> None:
+    for chapter in chapters.chapters():
+        assert "{cost-card}" in chapters.read(chapter), chapter
+        assert str(chapters.front_matter(chapter).get("description", "")).strip(), chapter
+
+
+def test_reading_minutes_count_prose_and_not_code(monkeypatch: pytest.MonkeyPatch) -> None:
+    prose = "word " * 600
+    monkeypatch.setattr(chapters, "read", lambda page: page_with("name\n" * 2000) + prose)
+    assert chapters.reading_minutes("page") == 3
