@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gzip
 import hashlib
-import os
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -103,13 +102,11 @@ def offer_dataset(
     monkeypatch.setitem(CATALOG, name, Dataset("home", "licence", "citation", files))
 
 
-def real_data(monkeypatch: pytest.MonkeyPatch, *paths: str) -> Path:
-    """The folder of real data, set as the data folder; skips the test if a file is not there."""
-    named = os.environ.get("W2S_DATA")
-    root = Path(named) if named else Path(__file__).parents[2] / "shared" / "data"
+def real_data(folder: Path, monkeypatch: pytest.MonkeyPatch, *paths: str) -> Path:
+    """Make the folder of real data the data folder; skip the test if a file is not there."""
     for path in paths:
-        if not (root / path).exists() and not (root / f"{path}.gz").exists():
-            pytest.skip(f"needs {path}, and the data folder {root} does not have it")
-    monkeypatch.setenv("W2S_DATA", str(root))
+        if not (folder / path).exists() and not (folder / f"{path}.gz").exists():
+            pytest.skip(f"needs {path}, and {folder} does not have it")
+    monkeypatch.setenv("W2S_DATA", str(folder))
     monkeypatch.setenv("W2S_OFFLINE", "1")
-    return root
+    return folder

@@ -29,8 +29,8 @@ def test_the_table_is_complete_and_well_formed():
 
 
 @pytest.mark.parametrize("name", ["mnist", "fashion_mnist", "sst2", "esol", "freesolv"])
-def test_real_files_are_used_where_they_lie(monkeypatch, name):
+def test_real_files_are_used_where_they_lie(data_folder, monkeypatch, name):
     files = CATALOG[name].files.values()
-    root = real_data(monkeypatch, *(file.path for file in files))
+    root = real_data(data_folder, monkeypatch, *(file.path for file in files))
     for file in files:
         assert fetch(file).parent == (root / file.path).parent

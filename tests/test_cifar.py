@@ -134,8 +134,8 @@ def test_cifar10_is_put_together_from_its_batches(monkeypatch, tmp_path):
     assert len(held_out) == 1
 
 
-def test_real_cifar10(monkeypatch):
-    real_data(monkeypatch, *(file.path for file in CATALOG["cifar10"].files.values()))
+def test_real_cifar10(data_folder, monkeypatch):
+    real_data(data_folder, monkeypatch, *(file.path for file in CATALOG["cifar10"].files.values()))
     images, labels = cifar10("test")
     assert images.shape == (10_000, 3, 32, 32)
     assert labels.bincount().tolist() == [1000] * 10

@@ -142,9 +142,9 @@ def test_a_set_makes_a_sample():
     torch.testing.assert_close(sample.target[0].argmax(-1), made.label)
 
 
-def test_real_dominoes(monkeypatch):
+def test_real_dominoes(data_folder, monkeypatch):
     files = [f for name in ("mnist", "fashion_mnist") for f in CATALOG[name].files.values()]
-    real_data(monkeypatch, *(file.path for file in files))
+    real_data(data_folder, monkeypatch, *(file.path for file in files))
     rest = {"minority": {"labeled": 0.05, "test": 0.5}, "generator": generator()}
     sources = (*fashion_mnist("test"), *mnist("test"))
     sets = dominoes(*sources, sizes={"labeled": 400, "test": 600}, **rest)

@@ -80,8 +80,8 @@ def test_an_unknown_split_is_refused(load):
 @pytest.mark.parametrize(
     ("name", "load", "mean"), [("mnist", mnist, 0.1307), ("fashion_mnist", fashion_mnist, 0.2860)]
 )
-def test_real_idx_sets(monkeypatch, name, load, mean):
-    real_data(monkeypatch, *(file.path for file in CATALOG[name].files.values()))
+def test_real_idx_sets(data_folder, monkeypatch, name, load, mean):
+    real_data(data_folder, monkeypatch, *(file.path for file in CATALOG[name].files.values()))
     images, labels = load("train")
     assert images.shape == (60_000, 1, 28, 28)
     # The published mean pixel, given to four digits.

@@ -117,9 +117,11 @@ def test_an_archive_of_small_images(tmp_path):
         image_archive(pack(tmp_path / "b.tar.xz", files), split="test")
 
 
-def test_a_real_archive_of_small_images(monkeypatch):
+def test_a_real_archive_of_small_images(data_folder, monkeypatch):
     path = "cifar10_jpeg/cifar10_jpeg_half.tar.xz"
-    images, labels, names = image_archive(real_data(monkeypatch, path) / path, split="test")
+    images, labels, names = image_archive(
+        real_data(data_folder, monkeypatch, path) / path, split="test"
+    )
     assert images.shape == (5000, 3, 32, 32)
     assert labels.bincount().tolist() == [500] * 10
     assert names[:2] == ("airplane", "automobile")

@@ -94,8 +94,8 @@ def test_waterbirds_is_downloaded_and_unpacked_once(monkeypatch, tmp_path, top):
 
 
 @pytest.mark.parametrize("split", COUNTS)
-def test_the_real_table_of_waterbirds(monkeypatch, split):
-    root = real_data(monkeypatch, "waterbirds/metadata.csv")
+def test_the_real_table_of_waterbirds(data_folder, monkeypatch, split):
+    root = real_data(data_folder, monkeypatch, "waterbirds/metadata.csv")
     birds = waterbirds(split, root=root / "waterbirds")
     assert tuple(birds.group.bincount().tolist()) == COUNTS[split]
 

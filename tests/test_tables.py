@@ -17,8 +17,10 @@ SIZES = {"esol": (902, 113, 113), "freesolv": (513, 64, 65), "lipophilicity": (3
 CHEMBENCH = {"esol": "ESOL", "freesolv": "FreeSolv", "lipophilicity": "Lipop"}
 
 
-def need(monkeypatch, name):
-    return real_data(monkeypatch, *(file.path for file in CATALOG[name].files.values()))
+def need(data_folder, monkeypatch, name):
+    return real_data(
+        data_folder, monkeypatch, *(file.path for file in CATALOG[name].files.values())
+    )
 
 
 @given(st.integers(10, 3000), st.integers(0, 2**32 - 1))
@@ -40,9 +42,9 @@ def test_an_impossible_split_is_refused(n, seed, message):
 
 @pytest.mark.parametrize("seed", [122, 123, 124])
 @pytest.mark.parametrize("name", SIZES)
-def test_the_split_is_the_published_one(monkeypatch, name, seed):
+def test_the_split_is_the_published_one(data_folder, monkeypatch, name, seed):
     listed = "molecules/chembench_random_splits.json.gz"
-    published = json.loads(read(real_data(monkeypatch, listed) / listed))
+    published = json.loads(read(real_data(data_folder, monkeypatch, listed) / listed))
     parts = chembench_split(sum(SIZES[name]), seed=seed)
     for part, rows in zip(PARTS, published[f"{CHEMBENCH[name]}.{seed}"], strict=True):
         assert parts[part].tolist() == rows
@@ -51,8 +53,8 @@ def test_the_split_is_the_published_one(monkeypatch, name, seed):
 
 
 @pytest.mark.parametrize("name", SIZES)
-def test_real_molecules(monkeypatch, name):
-    need(monkeypatch, name)
+def test_real_molecules(data_folder, monkeypatch, name):
+    need(data_folder, monkeypatch, name)
     parts = {part: molecules(name, part, seed=122) for part in PARTS}
     assert tuple(len(part) for part in parts.values()) == SIZES[name]
     for part in parts.values():
@@ -70,8 +72,10 @@ def test_real_molecules(monkeypatch, name):
         ("lipophilicity", (1.438, 1.396, 1.441)),
     ],
 )
-def test_error_of_the_training_mean_is_as_computed_elsewhere(monkeypatch, name, published):
-    need(monkeypatch, name)
+def test_error_of_the_training_mean_is_as_computed_elsewhere(
+    data_folder, monkeypatch, name, published
+):
+    need(data_folder, monkeypatch, name)
     for seed, expected in zip((122, 123, 124), published, strict=True):
         train, test = (molecules(name, part, seed=seed).target for part in ("train", "test"))
         error = (test - train.mean()).square().mean().item()
@@ -99,8 +103,8 @@ def test_sst2_is_read_line_by_line(monkeypatch, tmp_path):
 
 
 @pytest.mark.parametrize(("split", "n"), [("train", 67_349), ("validation", 872)])
-def test_real_sst2(monkeypatch, split, n):
-    need(monkeypatch, "sst2")
+def test_real_sst2(data_folder, monkeypatch, split, n):
+    need(data_folder, monkeypatch, "sst2")
     phrases, labels = sst2(split)
     assert len(phrases) == n
     assert labels.shape == (n,)

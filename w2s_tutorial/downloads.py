@@ -27,8 +27,7 @@ class File:
 
     Attributes:
         path: its place below the data folder. PATH.gz, compressed, serves as well as PATH.
-        urls: addresses, tried in order; empty where the file comes out of `archive`, or has to be
-            put in place by hand.
+        urls: addresses, tried in order; none where the file comes out of `archive`.
         hash: "sha256:..." or "md5:..." of the content: of the bytes after gunzip (compressors
             differ, the content does not), but of a .tar.gz itself. None: not known, so that the
             loader has to verify what it reads.
@@ -63,8 +62,9 @@ def fetch(file: File, *, quiet: bool = False, timeout: float = 30.0) -> Path:
 
     Raises:
         FileNotFoundError: if the file is missing and may not or cannot be downloaded; the message
-            says what to put where.
+            says what to put where, and what is wrong with a file that is there.
         OSError: if every address failed; the message says how each one did.
+        ValueError: if the file should be in an archive, and is not, or has another content there.
         ImportError: if a download is needed and pooch is missing.
     """
     place = folder() / file.path
@@ -82,10 +82,11 @@ def fetch(file: File, *, quiet: bool = False, timeout: float = 30.0) -> Path:
         )
     offline = os.environ.get("W2S_OFFLINE", "") not in ("", "0")
     if offline or not file.urls:
-        reason = "is missing and W2S_OFFLINE is set" if offline else "has to be fetched by hand"
-        where = "".join(f"\n  {url}" for url in file.urls) or " the data set's home page"
-        text = f"{file.path} {reason}: put it at {place}, from{where}"
-        raise FileNotFoundError("\n  ".join([text, *failures]))
+        reason = "is missing and W2S_OFFLINE is set" if offline else "has no address"
+        size = f" ({file.size} bytes)" if file.size else ""
+        origin = ", from" if file.urls else ""
+        text = f"{file.path} {reason}: put it{size} at {place} or {place.name}.gz{origin}"
+        raise FileNotFoundError("\n  ".join([text, *file.urls, *failures]))
     for url in file.urls:
         try:
             return _download(file, url, quiet=quiet, timeout=timeout)

@@ -41,10 +41,10 @@ class ImageFiles:
         return len(self.files)
 
     def __getitem__(self, examples: int | slice | Tensor) -> Tensor:
-        if isinstance(examples, int):
-            return self._read(self.files[examples])
-        chosen = torch.arange(len(self))[examples].tolist()
-        batch = [self._read(self.files[at]) for at in chosen]
+        chosen = torch.arange(len(self))[examples]
+        if chosen.dim() == 0:
+            return self._read(self.files[int(chosen)])
+        batch = [self._read(self.files[at]) for at in chosen.tolist()]
         return torch.stack(batch) if batch else torch.empty(0, 3, self.crop, self.crop)
 
     def split(self, size: int) -> Iterator[Tensor]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from numbers import Integral
 
 import torch
 from torch import Tensor
@@ -30,9 +31,10 @@ def planned(
         raise ValueError(
             f"sizes and minority must name the same sets, got {list(sizes)} and {list(minority)}"
         )
-    labels, attributes = [], []
+    labels: list[Tensor] = []
+    attributes: list[Tensor] = []
     for name, n in sizes.items():
-        if not isinstance(n, int) or n < 1:
+        if not isinstance(n, Integral) or n < 1:
             raise ValueError(f"sizes[{name!r}] must be an integer of at least 1, got {n}")
         if not 0.0 <= minority[name] <= 1.0:
             raise ValueError(f"minority[{name!r}] must lie in [0, 1], got {minority[name]}")
