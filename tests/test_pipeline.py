@@ -6,7 +6,7 @@ import torch
 from w2s_tutorial.least_squares import fit_ridgeless
 from w2s_tutorial.logistic import fit_logistic
 from w2s_tutorial.metrics import accuracy, misfit, squared_error
-from w2s_tutorial.pipeline import hard, soft, weak_to_strong
+from w2s_tutorial.pipeline import hard, random_mistakes, soft, weak_to_strong
 from w2s_tutorial.sample import Sample, join
 
 
@@ -69,6 +69,26 @@ def test_pseudo_labellers():
     assert hard(output).tolist() == [[[0.0, 1.0], [1.0, 0.0]]]
     torch.testing.assert_close(soft(output).sum(-1), torch.ones(1, 2))
     assert torch.equal(hard(soft(output)), hard(output))
+
+
+def test_random_mistakes_have_the_right_number_and_no_pattern():
+    g = torch.Generator().manual_seed(0)
+    label = torch.randint(3, (8, 1000), generator=g)
+    target = torch.nn.functional.one_hot(label, 3).double()
+    rate = torch.linspace(0, 1, 8, dtype=torch.float64)
+    got = random_mistakes(target, rate, generator=g)
+    wrong = got.argmax(-1) != label
+    assert wrong.sum(-1).tolist() == [round(1000 * r) for r in rate.tolist()]
+    assert (got.sum(-1) == 1).all()
+    # Neither position, nor true class, nor the wrong class that is named tells anything.
+    half = wrong[3:4, :500].double().mean() - wrong[3:4, 500:].double().mean()
+    assert abs(half) < 4 * (4 * 0.25 / 1000) ** 0.5
+    shift = ((got.argmax(-1) - label) % 3)[wrong]
+    assert abs((shift == 1).double().mean() - 0.5) < 4 * (0.25 / len(shift)) ** 0.5
+    with pytest.raises(ValueError, match=r"rate must lie in \[0, 1\], got -1 to 0"):
+        random_mistakes(target[:2], torch.tensor([-1.0, 0.0]), generator=g)
+    with pytest.raises(ValueError, match="rate must hold target's 8 heads"):
+        random_mistakes(target, rate[:3], generator=g)
 
 
 def test_classification_end_to_end_separates_the_roles():

@@ -43,6 +43,35 @@ def soft(output: Tensor) -> Tensor:
     return output.softmax(-1)
 
 
+def random_mistakes(target: Tensor, rate: Tensor, *, generator: torch.Generator) -> Tensor:
+    """True labels with mistakes thrown in by dice: the control for a teacher's mistakes.
+
+    A teacher that errs equally often, but in a way its student can see, teaches worse than dice.
+
+    Args:
+        target: (h, n, c) one-hot true labels.
+        rate: (h,) share of examples to mislabel, in [0, 1]; round(rate * n) of them are.
+        generator: consumed for which examples, and for which wrong class each one gets.
+
+    Returns:
+        (h, n, c) one-hot labels.
+
+    Raises:
+        ValueError: if a rate leaves [0, 1], or target and rate differ in heads.
+    """
+    h, n, c = target.shape
+    if rate.shape != (h,):
+        raise ValueError(f"rate must hold target's {h} heads, got shape {tuple(rate.shape)}")
+    if not ((rate >= 0) & (rate <= 1)).all():
+        raise ValueError(f"rate must lie in [0, 1], got {rate.min():g} to {rate.max():g}")
+    order = torch.rand(h, n, generator=generator).argsort(-1).to(target.device)
+    wrong = order < (rate * n).round()[:, None]
+    shift = torch.randint(1, c, (h, n), generator=generator).to(target.device)
+    label = target.argmax(-1)
+    label = torch.where(wrong, (label + shift) % c, label)
+    return torch.nn.functional.one_hot(label, c).to(target.dtype)
+
+
 def weak_to_strong(
     labeled: Sample,
     pool: Sample,
