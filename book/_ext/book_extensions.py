@@ -10,6 +10,7 @@ import chapter_cards
 import chapter_runs
 import local_mathjax
 import page_furniture
+import role_picture
 from sphinx.application import Sphinx
 from sphinx.errors import ExtensionError
 
@@ -32,7 +33,7 @@ def run_chapters(
 
 def setup(app: Sphinx) -> dict[str, int]:
     app.connect("env-get-outdated", run_chapters)
-    for extension in (chapter_cards, local_mathjax, page_furniture):
+    for extension in (chapter_cards, local_mathjax, page_furniture, role_picture):
         extension.setup(app)
     return {"env_version": own_version(), "parallel_read_safe": True, "parallel_write_safe": True}
 

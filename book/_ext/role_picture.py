@@ -1,0 +1,27 @@
+"""`{four-roles}`: the picture of who is trained on what, on pages that run no code."""
+
+from __future__ import annotations
+
+from docutils import nodes
+from sphinx.application import Sphinx
+from sphinx.util.docutils import SphinxDirective
+
+
+class FourRoles(SphinxDirective):
+    """The package's own picture as inline SVG; the content is its caption."""
+
+    has_content = True
+
+    def run(self) -> list[nodes.Node]:
+        import matplotlib.pyplot as plt
+
+        from w2s_tutorial import explore, pictures
+
+        fig, ax = plt.subplots(figsize=(6.4, 4.8))
+        html = explore.figure(pictures.four_roles(ax).figure)._repr_html_()
+        caption = nodes.paragraph("", "", *self.parse_inline("\n".join(self.content))[0])
+        return [nodes.raw("", html, format="html"), caption]
+
+
+def setup(app: Sphinx) -> None:
+    app.add_directive("four-roles", FourRoles)
