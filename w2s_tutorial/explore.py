@@ -25,14 +25,15 @@ _STYLE = (
     "<style>html[data-theme=dark] .bd-content div.cell_output"
     " .text_html:not(:has(table.dataframe)):has(.w2s-figure)"
     "{background:none;color:inherit;padding:0}"
-    ".w2s-figure{margin:1rem auto}"
+    ".w2s-figure{margin:.5rem auto;position:relative}"
     ".w2s-figure svg{display:block;width:100%;height:auto}"
-    ".w2s-figure figcaption{text-align:left;font-size:.9rem;margin-top:.5rem}"
-    ".w2s-slider label{display:flex;flex-wrap:wrap;align-items:center;gap:.25rem .75rem}"
-    ".w2s-slider input{flex:1 1 12rem;min-width:0;height:2rem;accent-color:#0072B2}"
-    ".w2s-slider b{min-width:3.5em;text-align:right}"
-    ".w2s-finding{display:grid;font-size:.9rem;margin-top:.5rem}"
-    ".w2s-finding>*{grid-area:1/1}.w2s-finding>i{visibility:hidden;font-style:normal}</style>"
+    ".w2s-figure figcaption{color:inherit;font:inherit;font-size:.9rem;text-align:left}"
+    ".w2s-slider label{display:block}"
+    ".w2s-slider input{display:block;width:100%;height:2rem;margin:0;accent-color:#0072B2}"
+    # Words for screen readers: the picture and its caption say the same to the eye.
+    ".w2s-slider output{position:absolute;width:1px;height:1px;overflow:hidden;"
+    "clip-path:inset(50%)}"
+    "</style>"
 )
 # An attribute, not a script: it finds its own slider however often the output is copied.
 _ON_INPUT = """
@@ -79,6 +80,8 @@ def figure(
     """
     words = _finding(fig) if alt is None else alt
     _check_words(alt=words, **({} if caption is None else {"caption": caption}))
+    if width is not None and width <= 0:
+        raise ValueError(f"width must exceed 0, got {width}")
     below = f"<figcaption>{escape(caption)}</figcaption>" if caption else ""
     html = f"{_open(fig, width)}{inline_svg(fig, words)}{below}</figure>"
     plt.close(fig)
@@ -125,7 +128,7 @@ def slider(
     opening = _open(frames[0], None, "w2s-slider")
     pictures = "".join(
         f'<div class="w2s-frame" data-value="{value}"{"" if i == start else " hidden"}>'
-        f"{inline_svg(frame, said, copy=i)}</div>"
+        f"{inline_svg(frame, said, copy=i + 1)}</div>"
         for i, (frame, value, said) in enumerate(zip(frames, shown, words, strict=True))
     )
     for frame in frames:
@@ -133,13 +136,11 @@ def slider(
     return _within_limit(
         Output(
             f"{opening}<noscript><style>.w2s-slider input{{display:none}}</style></noscript>"
-            f'<label>{escape(label)} <input type="range" min="0" max="{len(frames) - 1}" step="1"'
-            f' value="{start}" aria-valuetext="{shown[start]}" autocomplete="off"'
-            f' oninput="{escape(" ".join(_ON_INPUT.split()))}"><b aria-hidden="true">'
-            f"{shown[start]}</b></label>{pictures}"
-            # The hidden copy of the longest finding keeps the page from jumping.
-            f'<div class="w2s-finding"><i aria-hidden="true">{escape(max(words, key=len))}</i>'
-            f'<output aria-live="polite">{escape(words[start])}</output></div>'
+            f'<label>{escape(label)}: <b aria-hidden="true">{shown[start]}</b>'
+            f'<input type="range" min="0" max="{len(frames) - 1}" step="1" value="{start}"'
+            f' aria-valuetext="{shown[start]}" autocomplete="off"'
+            f' oninput="{escape(" ".join(_ON_INPUT.split()))}"></label>{pictures}'
+            f'<output aria-live="polite">{escape(words[start])}</output>'
             f"<figcaption>{escape(caption)}</figcaption></figure>",
             f"{label} = {shown[start]}: {words[start]}",
         )

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 from pandas import DataFrame, Series
+from pandas.api.types import is_numeric_dtype
 
 ROLES = ("weak", "student", "baseline", "ceiling")
 
@@ -13,10 +14,10 @@ ROLES = ("weak", "student", "baseline", "ceiling")
 def number(value: float) -> str:
     """Three significant digits, or a whole number with commas from 1,000 on.
 
-    >>> number(0.71234), number(12345.6), number(-0.5), number(100)
-    ('0.712', '12,346', '-0.5', '100')
+    >>> number(0.71234), number(12345.6), number(-0.5), number(999.9)
+    ('0.712', '12,346', '-0.5', '1,000')
     """
-    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
+    return f"{value:,.0f}" if abs(value) >= 999.5 else f"{value:.3g}"
 
 
 def interval(row: Series) -> str:
@@ -60,6 +61,35 @@ def course(rows: DataFrame, x: str, role: str) -> str:
     return said
 
 
+def levels(rows: DataFrame) -> str:
+    """Each role's value, in the book's order; a mean of NaN is called empty.
+
+    Args:
+        rows: one row per role; columns role, mean, low, high.
+    """
+    said = {
+        row["role"]: "empty" if np.isnan(row["mean"]) else interval(row)
+        for _, row in rows.iterrows()
+    }
+    return ", ".join(f"{role} {said[role]}" for role in ROLES if role in said)
+
+
+def agreement(table: DataFrame) -> list[str]:
+    """How many intervals contain the prediction, and the point that is farthest from it.
+
+    Args:
+        table: columns role, predicted, mean, low, high.
+    """
+    measured = table[table["low"].notna()]
+    contained = int(measured["predicted"].between(measured["low"], measured["high"]).sum())
+    farthest = table.iloc[int((table["mean"] - table["predicted"]).abs().argmax())]
+    return [
+        f"{contained} of {len(measured)} intervals contain the prediction",
+        f"farthest from it is {farthest['role']}: predicted {number(farthest['predicted'])}, "
+        f"measured {interval(farthest)}",
+    ]
+
+
 def sentences(parts: Sequence[str]) -> str:
     """Each part as a sentence."""
     return " ".join(f"{part[:1].upper()}{part[1:]}." for part in parts)
@@ -74,7 +104,9 @@ def roles_in(table: DataFrame, *, key: Sequence[str] = (), finite: Sequence[str]
     Raises:
         ValueError: as `check_table`, or if a role is unknown.
     """
-    check_table("table", table, key=key, finite=finite, needed=["role", "mean", "low", "high"])
+    check_table("table", table, key=[*key], finite=finite, numbers=["mean", "low", "high"])
+    if "role" not in table:
+        raise ValueError(f"table must have a column role, got {list(table.columns)}")
     unknown = sorted({str(role) for role in table["role"]} - set(ROLES))
     if unknown:
         raise ValueError(f"role must be one of {', '.join(ROLES)}, got {', '.join(unknown)}")
@@ -91,34 +123,32 @@ def check_table(
     *,
     key: Sequence[str] = (),
     finite: Sequence[str] = (),
-    needed: Sequence[str] = (),
+    numbers: Sequence[str] = (),
 ) -> None:
     """Refuse a table that a figure would show wrongly.
 
     Args:
         key: columns whose values together name a row once.
-        finite: columns of numbers without NaN. Infinity is refused in every column.
-        needed: further columns.
+        finite: columns of finite numbers.
+        numbers: columns of finite numbers or NaN.
 
     Raises:
-        ValueError: if a column is missing, the table is empty, a key repeats or a number is
-            not finite.
+        ValueError: if a column is missing or holds something else, the table is empty, or a
+            key repeats.
     """
-    lacking = [c for c in dict.fromkeys([*key, *finite, *needed]) if c not in table]
+    lacking = [c for c in dict.fromkeys([*key, *finite, *numbers]) if c not in table]
     if lacking:
         raise ValueError(f"{name} must have columns {lacking}, got {list(table.columns)}")
     if table.empty:
         raise ValueError(f"{name} must have at least 1 row, got 0")
-    if key and table.duplicated(list(key)).any():
-        twice = table.loc[table.duplicated(list(key)), list(key)].iloc[0].to_dict()
-        raise ValueError(f"{name} must have 1 row per {' and '.join(key)}, got several for {twice}")
-    for column in table.select_dtypes("number"):
+    for column in dict.fromkeys([*finite, *numbers]):
+        if not is_numeric_dtype(table[column]):
+            raise ValueError(f"{name} must hold numbers in {column}, got {table[column].dtype}")
         wrong = np.isinf(table[column]) | (table[column].isna() & (column in finite))
         if wrong.any():
-            row = table.loc[wrong, column].index[0]
             raise ValueError(
-                f"{name} must be finite, got {table[column][row]} in {column}, row {row}"
+                f"{name} must be finite in {column}, got {table[column][wrong].iloc[0]}"
             )
-    for column in finite:
-        if column not in table.select_dtypes("number"):
-            raise ValueError(f"{name} must hold numbers in {column}, got {table[column].dtype}")
+    if key and (repeated := table.duplicated([*key])).any():
+        twice = table.loc[repeated, [*key]].iloc[0].to_dict()
+        raise ValueError(f"{name} must have 1 row per {' and '.join(key)}, got several for {twice}")

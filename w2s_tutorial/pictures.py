@@ -76,11 +76,9 @@ def image_grid(ax: Axes, images: ArrayLike, titles: Sequence[str], *, columns: i
             columns is below 1.
     """
     pixels = np.asarray(images, dtype=float)
-    if pixels.ndim == 4 and pixels.shape[1] in (1, 3):
-        pixels = np.moveaxis(pixels, 1, -1)
-    elif pixels.ndim == 3:
-        pixels = pixels[..., None]
-    if pixels.ndim != 4 or pixels.size == 0:
+    if pixels.ndim == 3:
+        pixels = pixels[:, None]
+    if pixels.ndim != 4 or pixels.shape[1] not in (1, 3) or pixels.size == 0:
         raise ValueError(f"images must be (n, 1 or 3, height, width), got {np.shape(images)}")
     if not ((pixels >= 0) & (pixels <= 1)).all():
         raise ValueError(f"images must lie in [0, 1], got {pixels.min()} to {pixels.max()}")
@@ -90,12 +88,12 @@ def image_grid(ax: Axes, images: ArrayLike, titles: Sequence[str], *, columns: i
             f"got {len(titles)} titles, {len(pixels)} images, {columns} columns"
         )
     columns = min(columns, len(pixels))
-    tall = pixels.shape[1] / pixels.shape[2]
+    tall = pixels.shape[2] / pixels.shape[3]
     step = tall + 0.3
     for i, (image, title) in enumerate(zip(pixels, titles, strict=True)):
         row, column = divmod(i, columns)
         left, top = column * 1.08, -row * step
-        rgb = image if image.shape[-1] == 3 else np.repeat(image, 3, -1)
+        rgb = np.moveaxis(np.broadcast_to(image, (3, *image.shape[1:])), 0, -1)
         ax.imshow(rgb, extent=(left, left + 1, top - tall, top), interpolation="none")
         ax.text(left, top + 0.05, title, fontsize=TEXT_SIZE)
     rows = -(-len(pixels) // columns)
@@ -142,8 +140,8 @@ def _labels(ax: Axes, role: str, y: float) -> None:
 
 
 def _say(ax: Axes, x: float, y: float, text: str, *, size: float = 0, **style: Any) -> None:
-    style = {"ha": "center", "va": "center_baseline", "fontsize": TEXT_SIZE + 1 + size} | style
-    ax.text(x, y, text, **style)
+    style = {"ha": "center"} | style
+    ax.text(x, y, text, va="center_baseline", fontsize=TEXT_SIZE + 1 + size, **style)
 
 
 def _box(ax: Axes, corner: _Point, size: _Point, color: str, stroke: float, tint: float) -> None:
@@ -159,7 +157,7 @@ def _box(ax: Axes, corner: _Point, size: _Point, color: str, stroke: float, tint
     )
 
 
-def _arrow(ax: Axes, corners: list[_Point], color: str, stroke: float) -> None:
+def _arrow(ax: Axes, corners: Sequence[_Point], color: str, stroke: float) -> None:
     *line, (x, y) = corners
     across = line[-1][1] == y
     back = (x - 1.5, y) if across else (x, y + 2)  # keeps the line's end inside the head

@@ -10,18 +10,21 @@ Axes of about 6 x 4 inches keep the text readable on a phone.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
-from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 from pandas import DataFrame, Series
 
-from w2s_tutorial.findings import ROLES, check_table, course, interval, number, roles_in, sentences
+from w2s_tutorial import findings
+from w2s_tutorial.findings import ROLES
 
 COLOR = {"weak": "#D55E00", "student": "#0072B2", "baseline": "#B5608F", "ceiling": "#00865F"}
 MARKER = {"weak": "o", "student": "s", "baseline": "^", "ceiling": "D"}
 TEXT_SIZE = 12  # points: 16 CSS pixels, and still 10 when 6 inches shrink to a phone's 358 pixels
+_ABOVE: dict[str, Any] = {"loc": "lower left", "bbox_to_anchor": (0, 1), "frameon": False}
+_TIGHT: dict[str, Any] = {"handlelength": 1.4, "handletextpad": 0.5, "columnspacing": 1.3}
 
 
 def roles_against(
@@ -53,33 +56,33 @@ def roles_against(
             or a number is not finite.
     """
     setting = x_label or x
-    roles = roles_in(table, key=[x, "role"], finite=[x, "mean"])
+    roles = findings.roles_in(table, key=[x, "role"], finite=[x, "mean"])
+    keys, said = [], []
     predicted = [] if theory is None else [role for role in ROLES if role in theory]
     if theory is not None:
-        check_table("theory", theory, key=[x], finite=[x, *(predicted or ROLES)])
+        findings.check_table("theory", theory, key=[x], finite=[x, *(predicted or ROLES)])
         curves = theory.sort_values(x)
         for role in predicted:
-            ax.plot(curves[x], curves[role], color=COLOR[role], linewidth=2, zorder=1)
-
-    keys, findings = [], []
+            line = ax.plot(curves[x], curves[role], color=COLOR[role], lw=2, zorder=1, label=role)
+            keys += line if role not in roles else []
     for role in roles:
         rows = table[table["role"] == role].sort_values(x)
         if role not in predicted:
             ax.plot(rows[x], rows["mean"], color=COLOR[role], linewidth=1, alpha=0.4, zorder=1)
         keys.append(_points(ax, rows[x], rows, role, line=role in predicted))
-        findings.append(course(rows, x, role))
+        said.append(findings.course(rows, x, role))
     if predicted:
         keys.append(Line2D([], [], color="black", linewidth=2, label="theory"))
-        findings.append(f"lines show theory for {', '.join(predicted)}")
+        said.append(f"lines show theory for {', '.join(predicted)}")
     if chance is not None:
         keys.append(_chance(ax, chance))
-        findings.append(f"chance is {number(chance)}")
+        said.append(f"chance is {findings.number(chance)}")
     _dress(ax, setting, value, keys)
     if ax.get_xscale() == "log":
-        ax.xaxis.set_major_locator(FixedLocator(sorted(table[x].unique())))
-        ax.xaxis.set_major_formatter(FuncFormatter(lambda tick, _: number(tick)))
-        ax.xaxis.set_minor_locator(NullLocator())
-    ax.set_label(sentences([f"{value} against {setting}", *findings]))
+        ticks = sorted(table[x].unique())
+        ax.set_xticks(ticks, [findings.number(tick) for tick in ticks])
+        ax.set_xticks([], minor=True)
+    ax.set_label(findings.sentences([f"{value} against {setting}", *said]))
     return ax
 
 
@@ -95,15 +98,17 @@ def predicted_against_measured(ax: Axes, table: DataFrame, value: str) -> Axes:
     Raises:
         ValueError: if columns are missing, a role is unknown or a number is not finite.
     """
-    roles = roles_in(table, finite=["predicted", "mean"])
+    roles = findings.roles_in(table, finite=["predicted", "mean"])
     shown = table[["predicted", "mean", "low", "high"]].to_numpy(dtype=float)
     low, high = np.nanmin(shown), np.nanmax(shown)
     margin = 0.06 * (high - low or 1.0)
-    log = ax.get_xscale() == "log"
-    ends = (0.8 * low, 1.25 * high) if log else (low - margin, high + margin)
-    (identity,) = ax.plot(
-        ends, ends, color="black", linewidth=1.2, zorder=1, label="measured = predicted"
-    )
+    ends = low - margin, high + margin
+    if ax.get_xscale() == "log":
+        if low <= 0:
+            raise ValueError(f"table must be above 0 on logarithmic axes, got {low}")
+        ends = 0.8 * low, 1.25 * high
+    identity = Line2D(ends, ends, color="black", linewidth=1.2, label="measured = predicted")
+    ax.add_line(identity)
     keys = []
     for role in roles:
         rows = table[table["role"] == role]
@@ -112,14 +117,8 @@ def predicted_against_measured(ax: Axes, table: DataFrame, value: str) -> Axes:
     ax.set(xlim=ends, ylim=ends)
     ax.set_aspect("equal", adjustable="box")
 
-    contained = int(table["predicted"].between(table["low"], table["high"]).sum())
-    farthest = table.iloc[int((table["mean"] - table["predicted"]).abs().argmax())]
-    ax.set_label(
-        f"Measured against predicted {value} for {', '.join(roles)}, with the identity line. "
-        f"{contained} of {len(table)} intervals contain the prediction. Farthest from it is "
-        f"{farthest['role']}: predicted {number(farthest['predicted'])}, measured "
-        f"{interval(farthest)}."
-    )
+    title = f"measured against predicted {value} for {', '.join(roles)}, with the identity line"
+    ax.set_label(findings.sentences([title, *findings.agreement(table)]))
     return ax
 
 
@@ -144,7 +143,7 @@ def group_bars(
         ValueError: if columns are missing, a role is unknown or listed twice for one group,
             a number is infinite, or names lacks a group.
     """
-    roles = roles_in(table, key=["group", "role"])
+    roles = findings.roles_in(table, key=["group", "role"])
     groups = list(dict.fromkeys(table["group"]))
     names = {g: f"group {g}" for g in groups} if names is None else names
     if lacking := [g for g in groups if g not in names]:
@@ -157,32 +156,29 @@ def group_bars(
         empty = rows["mean"].isna()
         ax.bar(at, rows["mean"], 0.9 * width, color=COLOR[role], alpha=0.3, zorder=1)
         keys.append(_points(ax, at, rows, role))
+        floor: dict[str, Any] = {
+            "transform": ax.get_xaxis_transform(),
+            "ha": "center",
+            "va": "bottom",
+        }
         for x in at[empty]:
-            style = {"rotation": 90, "ha": "center", "va": "bottom", "fontsize": TEXT_SIZE - 1}
-            ax.annotate(" empty", (x, 0), **style)
-    findings = []
-    for group in groups:
-        rows = table[table["group"] == group].set_index("role")
-        said = [
-            f"{role} {'empty' if np.isnan(rows['mean'][role]) else interval(rows.loc[role])}"
-            for role in roles
-            if role in rows.index
-        ]
-        findings.append(f"{names[group]}: {', '.join(said)}")
+            ax.text(x, 0, " empty", rotation=90, fontsize=TEXT_SIZE - 1, **floor)
+    said = [f"{names[g]}: {findings.levels(table[table['group'] == g])}" for g in groups]
     if chance is not None:
         keys.append(_chance(ax, chance))
-        findings.append(f"chance is {number(chance)}")
+        said.append(f"chance is {findings.number(chance)}")
     _dress(ax, "", value, keys)
     ax.set_xticks(range(len(groups)), [names[g] for g in groups], fontsize=TEXT_SIZE)
     ax.tick_params(axis="x", length=0)
-    ax.set_label(sentences([f"{value} by group", *findings]))
+    ax.set_xlim(-0.6, len(groups) - 0.4)  # an empty first or last group keeps its place
+    ax.set_label(findings.sentences([f"{value} by group", *said]))
     return ax
 
 
 def _points(ax: Axes, at: Series, rows: DataFrame, role: str, *, line: bool = False) -> Line2D:
     """Means with intervals; returns the role's legend key, with a line if theory has one."""
     ax.vlines(at, rows["low"], rows["high"], color=COLOR[role], linewidth=1.8, zorder=3)
-    style = {"color": COLOR[role], "marker": MARKER[role], "markersize": 7}
+    style: dict[str, Any] = {"color": COLOR[role], "marker": MARKER[role], "markersize": 7}
     style |= {"markeredgecolor": "white", "markeredgewidth": 0.8}  # parts neighbours that touch
     ax.plot(at, rows["mean"], linestyle="none", zorder=4, **style)
     return Line2D([], [], linestyle="-" if line else "none", linewidth=2, label=role, **style)
@@ -191,9 +187,7 @@ def _points(ax: Axes, at: Series, rows: DataFrame, role: str, *, line: bool = Fa
 def _chance(ax: Axes, chance: float) -> Line2D:
     if not np.isfinite(chance):
         raise ValueError(f"chance must be finite, got {chance}")
-    return ax.axhline(
-        chance, color="black", linewidth=1, linestyle=(0, (4, 3)), zorder=1, label="chance"
-    )
+    return ax.axhline(chance, color="black", linewidth=1, linestyle=(0, (4, 3)), label="chance")
 
 
 def _dress(ax: Axes, x_label: str, y_label: str, keys: Sequence[Line2D]) -> None:
@@ -203,15 +197,5 @@ def _dress(ax: Axes, x_label: str, y_label: str, keys: Sequence[Line2D]) -> None
     ax.spines[["top", "right"]].set_visible(False)
     ax.grid(axis="y", color="black", alpha=0.15, linewidth=0.8)
     ax.set_axisbelow(True)
-    ax.legend(
-        handles=keys,
-        ncols=len(keys) if len(keys) < 5 else 3,
-        loc="lower left",
-        bbox_to_anchor=(0, 1),
-        borderaxespad=0.2,
-        frameon=False,
-        fontsize=TEXT_SIZE,
-        handlelength=1.4,
-        handletextpad=0.5,
-        columnspacing=1.3,
-    )
+    ncols = len(keys) if len(keys) < 5 else 3
+    ax.legend(handles=keys, ncols=ncols, fontsize=TEXT_SIZE, borderaxespad=0.2, **_ABOVE, **_TIGHT)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import re
+from typing import Any
 from xml.etree import ElementTree
 
 import matplotlib as mpl
@@ -25,12 +26,14 @@ def inline_svg(fig: Figure, alt: str, *, copy: int = 0) -> str:
     without layout engine gets the constrained one. The same figure gives the same bytes.
 
     Args:
-        copy: counts figures of equal content on one page, to keep their ids apart.
+        copy: keeps the ids of equal figures on one page apart. Figures that differ have
+            different ids anyway.
     """
     if fig.get_layout_engine() is None:
         fig.set_layout_engine("constrained")
     written = io.BytesIO()
-    settings = {"svg.fonttype": "none", "svg.hashsalt": "w2s", "savefig.bbox": None}
+    settings: dict[Any, Any] = {"svg.fonttype": "none", "svg.hashsalt": "w2s", "savefig.bbox": None}
+    settings["svg.image_inline"] = True
     with mpl.rc_context(settings):
         fig.savefig(written, format="svg", metadata={"Date": None}, transparent=True, dpi=144)
     root = ElementTree.fromstring(written.getvalue())
@@ -43,29 +46,25 @@ def inline_svg(fig: Figure, alt: str, *, copy: int = 0) -> str:
         "fill": "currentColor",
         "stroke-linejoin": "round",
     }
-    used = _references(root)
-    digest = hashlib.sha256(ElementTree.tostring(root) + str(copy).encode()).hexdigest()[:8]
-    names = {old: f"w2s-{digest}-{i}" for i, old in enumerate(used)}
-    for element in root.iter():
-        if names.get(element.get("id", "")) is None:
-            element.attrib.pop("id", None)
-        for key, text in element.attrib.items():
-            if key == "id":
-                element.set(key, names[text])
-            elif text.startswith(("#", "url(#")):
-                element.set(key, re.sub(r"#([^)]+)", lambda m: f"#{names[m[1]]}", text))
+    _rename(root, hashlib.sha256(ElementTree.tostring(root) + str(copy).encode()).hexdigest()[:8])
     return ElementTree.tostring(root, encoding="unicode")
 
 
-def _references(root: ElementTree.Element) -> list[str]:
-    """The ids that something in the tree points to, in order of first use."""
-    found = (
-        match[1]
-        for element in root.iter()
-        for key in ("href", "clip-path")
-        if (match := re.match(r"(?:url\()?#([^)]+)", element.get(key, "")))
-    )
-    return list(dict.fromkeys(found))
+def _rename(root: ElementTree.Element, prefix: str) -> None:
+    """Keep only the ids that something points to, and number them behind the prefix."""
+    names: dict[str, str] = {}
+
+    def renamed(match: re.Match[str]) -> str:
+        return names.setdefault(match[0], f"w2s-{prefix}-{len(names)}")
+
+    for element in root.iter():
+        for key, text in element.attrib.items():
+            target = r"(?<=^#).+" if key == "href" else r"(?<=url\(#)[^)]+"
+            element.set(key, re.sub(target, renamed, text))
+    for element in root.iter():
+        name = names.get(element.attrib.pop("id", ""))
+        if name:
+            element.set("id", name)
 
 
 def _lean(parent: ElementTree.Element) -> None:
@@ -83,7 +82,7 @@ def _lean(parent: ElementTree.Element) -> None:
             text = re.sub(
                 r"-?\d+\.\d+", lambda m: f"{float(m[0]):.2f}".rstrip("0").rstrip("."), text
             )
-        elif key == "style":
+        elif key in ("style", "fill", "stroke"):
             text = _page_style(text, parent.tag)
         attributes[key] = text
     if attributes.get("transform", "").startswith("rotate(-0 "):
