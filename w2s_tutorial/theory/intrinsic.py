@@ -57,7 +57,7 @@ def variance(problem: IntrinsicProblem) -> Risks:
 
 
 def ridge_risks(problem: IntrinsicProblem, *, weak_penalty: float, strong_penalty: float) -> Risks:
-    """Mean excess risk of ridge fits: asymptotic in n and d together, derived here.
+    """Mean excess risk of ridge fits: asymptotic, error of order 1/d, derived here.
 
     Each role minimises mean squared error + penalty * |weights|^2 on z @ weak or z @ strong.
     Needs no more examples than features; with penalty 0 it covers interpolation too.
@@ -134,8 +134,8 @@ def published_risks(problem: IntrinsicProblem) -> Risks:
 def published_pgr_bound(problem: IntrinsicProblem) -> Tensor:
     """The paper's lower bound on PGR, 1 − ER_student/(σ² d_w/n), ER_student from its (T1), (T2).
 
-    Can fail on fresh examples when n_pool is a small multiple of d_strong, where the student's
-    risk exceeds its bound.
+    Fails on fresh examples when labels are many and n_pool is a small multiple of d_strong: the
+    student's risk then exceeds its bound.
     """
     teacher = problem.noise * problem.d_weak / problem.n_labeled
     return 1 - published_risks(problem).student / teacher
@@ -144,7 +144,7 @@ def published_pgr_bound(problem: IntrinsicProblem) -> Tensor:
 def published_opr_bound(problem: IntrinsicProblem) -> Tensor:
     """The paper's lower bound on OPR, (σ² d_s/n)/ER_student, ER_student from its (T1), (T2).
 
-    Fails where `published_pgr_bound` does, and less easily: the exact baseline is above σ² d_s/n.
+    Fails on fresh examples for the same reason, at larger pools than `published_pgr_bound` does.
     """
     true_labels = problem.noise * problem.d_strong / problem.n_labeled
     return true_labels / published_risks(problem).student
