@@ -15,7 +15,8 @@ import time
 import torch
 
 from w2s_tutorial.problems import IntrinsicProblem
-from w2s_tutorial.simulation.intrinsic import simulate, simulate_examples
+from w2s_tutorial.simulation.examples import simulate_examples
+from w2s_tutorial.simulation.intrinsic import simulate
 
 TRIALS = 40  # of the published sweep at every point
 DIRECT_TRIALS = 5

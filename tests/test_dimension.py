@@ -1,162 +1,11 @@
 """Dimension estimators on features whose dimensions are known."""
 
-from functools import partial
-from math import inf
-
 import pytest
 import torch
 from assertions import assert_agrees
+from intrinsic_cases import normal, z_score
 
 from w2s_tutorial import dimension
-from w2s_tutorial.simulation.intrinsic import simulate_examples
-from w2s_tutorial.theory import intrinsic
-
-z_score = partial(assert_agrees, sigmas=inf)
-
-
-def generator(seed=0):
-    return torch.Generator().manual_seed(seed)
-
-
-def normal(*shape, seed=0):
-    return torch.randn(shape, generator=generator(seed), dtype=torch.float64)
-
-
-def views(m, d_weak, d_strong, cosines, *, seed=0):
-    """Gaussian views (m, d_weak), (m, d_strong) with these canonical correlations."""
-    weak, strong = normal(m, d_weak, seed=seed), normal(m, d_strong, seed=seed + 10_000)
-    for i, c in enumerate(cosines):
-        strong[:, i] = c * weak[:, i] + (1 - c**2) ** 0.5 * strong[:, i]
-    return weak, strong
-
-
-def random_rotation(d, seed=0):
-    return torch.linalg.qr(normal(d, d, seed=seed)).Q
-
-
-def raw_overlap(weak, strong):
-    """Sum of squared sample canonical correlations, by the textbook's regression matrices."""
-    weak, strong = weak - weak.mean(0), strong - strong.mean(0)
-    on_strong = torch.linalg.pinv(strong) @ weak
-    on_weak = torch.linalg.pinv(weak) @ strong
-    return torch.trace(on_strong @ on_weak)
-
-
-CASES = [
-    (200, 15, 20, [1.0] * 15),
-    (200, 15, 20, [1.0] * 10),
-    (200, 15, 20, []),
-    (200, 20, 15, [0.9] * 5 + [0.4] * 5),
-    (60, 15, 20, [1.0] * 8),  # m only 1.7 times d_weak + d_strong
-    (60, 15, 20, [0.7] * 15),
-]
-
-
-@pytest.mark.parametrize(("m", "d_weak", "d_strong", "cosines"), CASES)
-def test_shared_dimension_is_right_on_average(m, d_weak, d_strong, cosines):
-    """To the stated error at angles that are neither 0 nor 90 degrees, which vanishes as 1/m."""
-    true = sum(c**2 for c in cosines)
-    pairs = [views(m, d_weak, d_strong, cosines, seed=s) for s in range(200)]
-    estimates = torch.stack([dimension.shared_dimension(*pair) for pair in pairs])
-    stated = min(d_weak, d_strong) / (4 * m) * any(0 < c < 1 for c in cosines)
-    error = estimates.std() / len(estimates) ** 0.5
-    assert abs(estimates.mean() - true) <= stated + 4 * error + 1e-9
-    raw = torch.stack([raw_overlap(*pair) for pair in pairs])
-    if true < min(d_weak, d_strong):
-        assert z_score(raw, true + stated) > 4
-
-
-def test_shared_dimension_solves_the_equation_it_states():
-    weak, strong = views(90, 6, 4, [0.8, 0.5])
-    x, raw, m = dimension.shared_dimension(weak, strong), raw_overlap(weak, strong), 89
-    torch.testing.assert_close(x + (6 - x) * (4 - x) / (m - x), raw)
-
-
-def test_without_centring_no_degree_of_freedom_is_lost():
-    estimates = torch.stack(
-        [
-            dimension.shared_dimension(*views(30, 8, 6, [1.0] * 3, seed=s), center=False)
-            for s in range(400)
-        ]
-    )
-    assert_agrees(estimates, 3.0)
-
-
-def test_shared_dimension_ignores_coordinates_and_axis_overlap_sees_only_them():
-    """Two views of the same 12 directions in 60 unrelated coordinates: all is shared."""
-    hidden = normal(400, 12)
-    weak = hidden @ random_rotation(60, seed=1)[:12]
-    strong = hidden @ random_rotation(60, seed=2)[:12]
-    assert dimension.shared_dimension(weak, strong) == pytest.approx(12.0)
-
-    axes = {"d_weak": 12, "d_strong": 12, "generator": generator()}
-    assert dimension.axis_overlap(weak, weak, **axes) == pytest.approx(12.0)
-    unrelated = torch.stack(
-        [
-            dimension.axis_overlap(hidden @ random_rotation(60, seed=s)[:12], strong, **axes)
-            for s in range(10, 110)
-        ]
-    )
-    assert_agrees(unrelated, 12 * 12 / 60)  # the mean for random subspaces
-    assert z_score(unrelated, 12.0) < -4
-
-    nothing_shared = normal(400, 12, seed=5)
-    turned = [
-        dimension.axis_overlap(nothing_shared @ random_rotation(60, seed=s)[:12], strong, **axes)
-        for s in range(10, 110)
-    ]
-    assert_agrees(torch.stack(turned), 12 * 12 / 60)  # the same number, for views that share none
-    assert abs(dimension.shared_dimension(nothing_shared @ normal(12, 60), strong)) < 1
-
-
-def test_axis_overlap_maps_the_wider_view_to_the_smaller_width():
-    weak, strong = normal(300, 40), normal(300, 25, seed=1)
-    axes = {"d_weak": 10, "d_strong": 5}
-    values = torch.stack(
-        [dimension.axis_overlap(weak, strong, **axes, generator=generator(s)) for s in range(100)]
-    )
-    assert_agrees(values, 10 * 5 / 25)
-    assert values.unique().numel() == 100
-
-
-def jackknife_coverage(cosines, m, repeats):
-    """Shares of repeats in which jackknife and row-bootstrap intervals hold the true value."""
-    true = sum(c**2 for c in cosines)
-    held = [0, 0]
-    for s in range(repeats):
-        weak, strong = views(m, 8, 10, cosines, seed=s)
-        low, high = dimension.jackknife_interval(
-            dimension.shared_dimension, weak, strong, groups=20, generator=generator(s)
-        )
-        held[0] += bool(low <= true <= high)
-        again = torch.stack(
-            [
-                dimension.shared_dimension(weak[i], strong[i])
-                for i in torch.randint(m, (40, m), generator=generator(s))
-            ]
-        )
-        low, high = again.quantile(torch.tensor([0.025, 0.975], dtype=torch.float64))
-        held[1] += bool(low <= true <= high)
-    return held[0] / repeats, held[1] / repeats
-
-
-@pytest.mark.parametrize("cosines", [[1.0] * 4, [0.7] * 6, []])
-def test_jackknife_interval_holds_what_it_says_and_the_bootstrap_does_not(cosines):
-    jackknife, bootstrap = jackknife_coverage(cosines, m=80, repeats=100)
-    # 100 repeats of 0.95: 4 standard errors below is 0.86. It may err upwards only.
-    assert jackknife > 0.86
-    assert bootstrap < 0.5
-
-
-def test_jackknife_interval_of_a_mean_is_the_textbook_one():
-    x = normal(50, 1)
-    low, high = dimension.jackknife_interval(
-        lambda x: x.mean(), x, groups=50, level=0.9, generator=generator()
-    )
-    half = 1.6765508919142635 * float(x.std()) / 50**0.5  # t, 49 degrees of freedom
-    assert [float(low), float(high)] == pytest.approx(
-        [float(x.mean()) - half, float(x.mean()) + half]
-    )
 
 
 def test_energy_dimension_counts_directions():
@@ -208,22 +57,6 @@ def test_principal_coordinates_span_the_leading_directions():
     torch.testing.assert_close(left.square().sum(), tail)
 
 
-def test_measured_problem_has_the_moments_of_the_features():
-    """Views sampled from the problem have the covariances, and the label its correlations."""
-    weak, strong = views(300, 5, 7, [0.9, 0.6])
-    weak, strong = weak @ normal(5, 9, seed=3), strong @ normal(7, 7, seed=4)
-    target = weak[:, 0] + strong[:, 1] + 0.5 * normal(300, seed=8)
-    given = dimension.measured_problem(weak, strong, target, n_labeled=60, n_pool=80, noise=1.0)
-    assert (given.d_weak, given.d_strong) == (5, 7)
-    joint = torch.cat([weak, strong, target[:, None]], 1)
-    model = torch.cat([given.weak, given.strong, given.target[:, None]], 1)
-    torch.testing.assert_close(model.T @ model, joint.T.cov(correction=0))
-    raw = raw_overlap(weak, strong)
-    assert given.d_shared == pytest.approx(float(raw), rel=1e-9)
-    measured = simulate_examples(given, trials=4000, generator=generator())
-    assert_agrees(measured.student, intrinsic.risks(given).student)
-
-
 NAN = torch.full((5, 2), torch.nan)
 
 
@@ -240,37 +73,6 @@ NAN = torch.full((5, 2), torch.nan)
         (lambda: dimension.participation_ratio(normal(1, 2)), "m >= 2"),
         (lambda: dimension.degrees_of_freedom(normal(5, 2), penalty=0), "penalty must be finite"),
         (lambda: dimension.principal_coordinates(normal(9, 2), 3), r"d must lie in 1\.\.2"),
-        (lambda: dimension.shared_dimension(normal(9, 2), normal(8, 2)), "got 9 and 8"),
-        (
-            lambda: dimension.shared_dimension(normal(9, 4), normal(9, 4)),
-            "ranks 4 and 4 need more than 9 examples, got 9",
-        ),
-        (
-            lambda: dimension.axis_overlap(
-                normal(9, 4), normal(9, 3), d_weak=4, d_strong=1, generator=generator()
-            ),
-            r"d_weak must lie in 1\.\.3, the smaller width, got 4",
-        ),
-        (
-            lambda: dimension.jackknife_interval(torch.mean, normal(9), normal(8), generator=None),
-            r"got lengths \[8, 9\]",
-        ),
-        (
-            lambda: dimension.jackknife_interval(torch.mean, normal(9), groups=10, generator=None),
-            r"groups must lie in 2\.\.9, got 10",
-        ),
-        (
-            lambda: dimension.measured_problem(
-                normal(9, 2), normal(9, 2), normal(8), n_labeled=9, n_pool=9, noise=1.0
-            ),
-            r"\(9, 2\), \(9, 2\), \(8,\)",
-        ),
-        (
-            lambda: dimension.measured_problem(
-                normal(5, 2), normal(5, 2, seed=1), normal(5), n_labeled=9, n_pool=9, noise=1.0
-            ),
-            "joint rank 4 need more than 5 examples, got 5",
-        ),
     ],
 )
 def test_bad_input_is_refused(call, message):

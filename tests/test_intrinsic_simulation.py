@@ -1,24 +1,18 @@
 """The fast simulation has the distribution of fits to drawn examples."""
 
 from dataclasses import replace
-from functools import partial
 from itertools import combinations_with_replacement
-from math import inf
 
 import pytest
 import torch
-from assertions import assert_agrees
+from intrinsic_cases import generator, z_score
 from scipy.stats import ks_2samp
 
 from w2s_tutorial.problems import IntrinsicProblem, Risks
-from w2s_tutorial.simulation.intrinsic import _triangle, simulate, simulate_examples
+from w2s_tutorial.simulation.examples import simulate_examples
+from w2s_tutorial.simulation.intrinsic import _triangle, simulate
 
 ROLES = Risks._fields
-z_score = partial(assert_agrees, sigmas=inf)
-
-
-def generator(seed=0):
-    return torch.Generator().manual_seed(seed)
 
 
 def general_problem(n_labeled, n_pool, d_weak, d_strong, cosines):

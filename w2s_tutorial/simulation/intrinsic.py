@@ -6,26 +6,16 @@ normal below the diagonal, and on it the root of a chi-square with n, n−1, ...
 (Bartlett 1933). Least squares needs T and Q' y, and Q' applied to anything independent of Z is
 normal. So a trial costs the same for any number of examples.
 
-`simulate_examples` draws the examples and solves. It is slower, and takes features of any
-distribution and ridge penalties.
+`examples.simulate_examples` draws the examples and solves: slower, with more freedom.
 """
 
 from __future__ import annotations
-
-from collections.abc import Callable
-from typing import Literal
 
 import torch
 from torch import Tensor
 
 from w2s_tutorial.problems import IntrinsicProblem, Risks
-
-Latent = Callable[[tuple[int, int, int], torch.Generator], Tensor]  # (h, n, k) coordinates z
-
-
-def gaussian(shape: tuple[int, int, int], generator: torch.Generator) -> Tensor:
-    """Independent standard normal coordinates, which the theory assumes."""
-    return torch.randn(shape, generator=generator, dtype=torch.float64)
+from w2s_tutorial.simulation.examples import check_trials, gaussian
 
 
 def simulate(problem: IntrinsicProblem, *, trials: int, generator: torch.Generator) -> Risks:
@@ -41,7 +31,7 @@ def simulate(problem: IntrinsicProblem, *, trials: int, generator: torch.Generat
     Raises:
         ValueError: if trials is below 1, or a sample is too small for a finite mean risk.
     """
-    _check_trials(trials)
+    check_trials(trials)
     problem.require_finite_risk()
     # A triangle is at most this wide, and a batch of them should fit into a processor's cache.
     batch = max(1, 10**6 // (problem.d_weak + problem.d_strong) ** 2)
@@ -71,7 +61,7 @@ def _simulate(problem: IntrinsicProblem, trials: int, generator: torch.Generator
     # Labelled examples, seen through Q': the design is `rows`, the labels are `label`.
     rows = _triangle(problem.n_labeled, axes.shape[1], trials, generator).mT
     label = rows @ in_axes
-    label = label + (problem.noise + miss_axes).sqrt() * _normal(label.shape, generator)
+    label = label + (problem.noise + miss_axes).sqrt() * gaussian(label.shape, generator)
     fitted_weak = _solve_upper(rows[:, :d_weak, :d_weak], label[:, :d_weak])
     design = rows.new_zeros(trials, rows.shape[1], d_strong)
     design[..., :paired] = rows[..., :paired] * cosines
@@ -85,7 +75,7 @@ def _simulate(problem: IntrinsicProblem, trials: int, generator: torch.Generator
     unseen = (fitted_weak.square().sum(1) - lesson.square().sum(1)).clamp(min=0.0)
     common = fitted_weak @ (in_weak - weak.T @ (strong @ in_strong))
     label_noise = problem.noise + miss_strong
-    true_noise, other = (_normal((trials, d_strong), generator) for _ in range(2))
+    true_noise, other = (gaussian((trials, d_strong), generator) for _ in range(2))
     rest = (unseen - common.square() / label_noise).clamp(min=0.0).sqrt()
     lesson_noise = (common / label_noise.sqrt())[:, None] * true_noise + rest[:, None] * other
     student = lesson + _solve_upper(pool.mT, lesson_noise)
@@ -100,63 +90,6 @@ def _simulate(problem: IntrinsicProblem, trials: int, generator: torch.Generator
     )
 
 
-def simulate_examples(
-    problem: IntrinsicProblem,
-    *,
-    trials: int,
-    generator: torch.Generator,
-    latent: Latent = gaussian,
-    weak_penalty: float = 0.0,
-    strong_penalty: float = 0.0,
-    on: Literal["fresh", "pool"] = "fresh",
-) -> Risks:
-    """Excess risks in independent trials, (trials,) each, by drawing examples and solving.
-
-    Each role minimises mean squared error + penalty * |weights|^2; with penalty 0 it takes the
-    solution of least norm.
-
-    Args:
-        trials: number h of trials, all in memory at once.
-        generator: consumed.
-        latent: draws the coordinates z, (h, n, k), uncorrelated with mean 0 and variance 1.
-        weak_penalty: of the weak model, at least 0.
-        strong_penalty: of student, baseline and ceiling, at least 0.
-        on: "fresh", the mean over all possible examples; or "pool", over the pool's examples.
-
-    Raises:
-        ValueError: if trials is below 1, a penalty is negative, or `on` is something else.
-    """
-    _check_trials(trials)
-    for name, value in (("weak_penalty", weak_penalty), ("strong_penalty", strong_penalty)):
-        if not value >= 0:
-            raise ValueError(f"{name} must be at least 0, got {value}")
-    if on not in ("fresh", "pool"):
-        raise ValueError(f"on must be 'fresh' or 'pool', got {on!r}")
-    n, k = problem.n_labeled, len(problem.target)
-    z = latent((trials, n + problem.n_pool, k), generator)
-    label = z @ problem.target
-    label = label + problem.noise**0.5 * _normal(label.shape, generator)
-    labeled, pool = z[:, :n], z[:, n:]
-    to_weak, to_strong = (b * v.sqrt() for b, v in (problem.weak_axes, problem.strong_axes))
-    weak = _fit(labeled, to_weak, label[:, :n], weak_penalty)
-    pseudolabel = (pool @ weak[..., None])[..., 0]
-    models = (
-        weak,
-        _fit(pool, to_strong, pseudolabel, strong_penalty),
-        _fit(labeled, to_strong, label[:, :n], strong_penalty),
-        _fit(z, to_strong, label, strong_penalty),
-    )
-    errors = [model - problem.target for model in models]
-    if on == "fresh":
-        return Risks(*(error.square().sum(1) for error in errors))
-    return Risks(*((pool @ error[..., None]).square().mean((1, 2)) for error in errors))
-
-
-def _check_trials(trials: int) -> None:
-    if trials < 1:
-        raise ValueError(f"trials must be at least 1, got {trials}")
-
-
 def _principal_bases(problem: IntrinsicProblem) -> tuple[Tensor, Tensor, Tensor]:
     """Bases (k, d_weak), (k, d_strong) in which only partners overlap, by the cosines returned."""
     weak, strong = problem.weak_axes[0], problem.strong_axes[0]
@@ -164,16 +97,12 @@ def _principal_bases(problem: IntrinsicProblem) -> tuple[Tensor, Tensor, Tensor]
     return weak @ left, strong @ right.T, cosines.clamp(max=1.0)
 
 
-def _normal(shape: tuple[int, ...], generator: torch.Generator) -> Tensor:
-    return torch.randn(shape, generator=generator, dtype=torch.float64)
-
-
 def _triangle(n: int, q: int, trials: int, generator: torch.Generator) -> Tensor:
     """T (trials, q, min(n, q)), lower triangular, with T T' distributed as Wishart(n, identity)."""
     width = min(n, q)
     triangle = torch.zeros(trials, q, width, dtype=torch.float64)
     row, column = torch.tril_indices(q, width, -1)
-    triangle[:, row, column] = _normal((trials, len(row)), generator)
+    triangle[:, row, column] = gaussian((trials, len(row)), generator)
     freedom = n - torch.arange(width, dtype=torch.float64)
     # torch.distributions draws a gamma from this very function, but takes no generator.
     half_chi2 = torch._standard_gamma((freedom / 2).expand(trials, width), generator=generator)
@@ -187,16 +116,3 @@ def _solve_upper(matrix: Tensor, v: Tensor) -> Tensor:
 
 def _solve_gram(gram: Tensor, moment: Tensor) -> Tensor:
     return torch.cholesky_solve(moment[..., None], torch.linalg.cholesky(gram))[..., 0]
-
-
-def _fit(z: Tensor, factor: Tensor, label: Tensor, penalty: float) -> Tensor:
-    """Coefficients (h, k) of z that ridge regression of label (h, n) on z @ factor finds."""
-    x, y = z @ factor, label[..., None]
-    h, n, d = x.shape
-    if penalty > 0:
-        # Extra examples that ask for weight 0 are the penalty, without squaring x.
-        ask = (n * penalty) ** 0.5 * torch.eye(d, dtype=x.dtype)
-        x = torch.cat([x, ask.expand(h, d, d)], 1)
-        y = torch.cat([y, y.new_zeros(h, d, 1)], 1)
-    weights = torch.linalg.lstsq(x, y, driver="gels").solution
-    return weights[..., 0] @ factor.T

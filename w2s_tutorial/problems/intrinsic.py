@@ -1,8 +1,4 @@
-"""What is being solved: the physics of an experiment, without a word on how to compute it.
-
-A problem can be simulated (`simulation`) or solved in closed form (`theory`). The two never see
-each other and meet only in a test or a figure.
-"""
+"""Two Gaussian views of the same examples, and how much they share."""
 
 from __future__ import annotations
 
@@ -10,30 +6,11 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-
-class Risks(NamedTuple):
-    """Excess risk of the four roles, lower is better: scalars from theory, (h,) from simulation."""
-
-    weak: Tensor
-    student: Tensor
-    baseline: Tensor
-    ceiling: Tensor
-
-
-def _count(name: str, value: int, least: int) -> None:
-    if not isinstance(value, int) or isinstance(value, bool) or value < least:
-        raise ValueError(f"{name} must be an integer of at least {least}, got {value!r}")
-
-
-def _level(name: str, value: float, above: float | None = None) -> None:
-    if not math.isfinite(value) or value < 0 or value == above:
-        least = "at least 0" if above is None else f"above {above:g}"
-        raise ValueError(f"{name} must be finite and {least}, got {value!r}")
+from w2s_tutorial.problems.common import check_amount, check_count
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,9 +43,9 @@ class IntrinsicProblem:
     noise: float
 
     def __post_init__(self) -> None:
-        _count("n_labeled", self.n_labeled, 1)
-        _count("n_pool", self.n_pool, 1)
-        _level("noise", self.noise, above=0.0)
+        check_count("n_labeled", self.n_labeled, 1)
+        check_count("n_pool", self.n_pool, 1)
+        check_amount("noise", self.noise, zero=False)
         if self.target.dim() != 1 or len(self.target) == 0:
             raise ValueError(f"target must be (k,), k > 0, got shape {tuple(self.target.shape)}")
         k = len(self.target)
@@ -150,11 +127,11 @@ class IntrinsicProblem:
             unreachable: variance of the part of the target outside both views, the error that
                 neither can avoid.
         """
-        _count("d_weak", d_weak, 1)
-        _count("d_strong", d_strong, 1)
-        _level("unreachable", unreachable)
+        check_count("d_weak", d_weak, 1)
+        check_count("d_strong", d_strong, 1)
+        check_amount("unreachable", unreachable, zero=True)
         if isinstance(d_shared, int):
-            _count("d_shared", d_shared, 0)
+            check_count("d_shared", d_shared, 0)
         cosines = [1.0] * d_shared if isinstance(d_shared, int) else list(d_shared)
         most = min(d_weak, d_strong)
         if len(cosines) > most or not all(0.0 <= c <= 1.0 for c in cosines):
