@@ -126,6 +126,24 @@ def test_no_text_covers_another_or_leaves_the_figure(show, kind, width):
     assert touching == []
 
 
+def test_the_picture_keeps_its_words_inside_the_boxes(show):
+    tab = show(explore.figure(KINDS["highlight"]()))
+    sticking_out = tab.evaluate(
+        """() => {
+            const box = e => e.getBoundingClientRect();
+            const within = (x, r) => r.left < x && x < r.right;
+            const frames = [...document.querySelectorAll('path')].map(box)
+                .filter(r => 100 < r.width && r.width < 200 && r.height > 50);
+            return [frames.length, [...document.querySelectorAll('text')].filter(t => {
+                const r = box(t), y = (r.top + r.bottom) / 2, x = (r.left + r.right) / 2;
+                const home = frames.find(f => within(x, f) && f.top < y && y < f.bottom);
+                return home && !(within(r.left, home) && within(r.right, home));
+            }).map(t => t.textContent)];
+        }"""
+    )
+    assert sticking_out == [10, []]  # 2 sets, 4 labellings, 4 roles
+
+
 def overlap(one, other):
     # A line box is taller than its letters: neighbours in a list may share a fifth of it.
     shared = min(one[3], other[3]) - max(one[1], other[1])

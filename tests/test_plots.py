@@ -120,22 +120,22 @@ def test_predictions_meet_the_identity_line(ax, scale):
 
 def group_table():
     table = pd.concat([course(r, [0.6, 0.7], "group", (0, 1)) for r in ("weak", "student")])
-    table.loc[(table["role"] == "weak") & (table["group"] == 1), ["mean", "low", "high"]] = np.nan
+    table.loc[(table["role"] == "weak") & (table["group"] == 0), ["mean", "low", "high"]] = np.nan
     return table.reset_index(drop=True)
 
 
 def test_an_empty_group_is_marked_not_drawn_as_zero(ax):
     plots.group_bars(ax, group_table(), names={0: "land", 1: "water"})
     assert ax.get_label() == (
-        "Accuracy by group. Land: weak 0.6 (0.58 to 0.62), student 0.6 (0.58 to 0.62). "
-        "Water: weak empty, student 0.7 (0.68 to 0.72)."
+        "Accuracy by group. Land: weak empty, student 0.6 (0.58 to 0.62). "
+        "Water: weak 0.7 (0.68 to 0.72), student 0.7 (0.68 to 0.72)."
     )
     heights = [bar.get_height() for bar in ax.patches]
-    np.testing.assert_array_equal(heights, [0.6, np.nan, 0.6, 0.7])
+    np.testing.assert_array_equal(heights, [np.nan, 0.7, 0.6, 0.7])
     (empty,) = (t for t in ax.texts if "empty" in t.get_text())
-    assert empty.get_position()[0] == pytest.approx(
-        ax.patches[1].get_x() + ax.patches[1].get_width() / 2
-    )
+    missing = ax.patches[0]
+    assert empty.get_position()[0] == pytest.approx(missing.get_x() + missing.get_width() / 2)
+    assert ax.get_xlim()[0] < missing.get_x()
 
 
 def test_a_full_table_has_no_mark(ax):

@@ -1,10 +1,9 @@
 """Plots of results: one function per figure kind, drawn on the axes that it is given.
 
 Every function draws a finished table (as made by `sweeps.summarize`: the grouping columns,
-then mean, low, high, heads) and computes no statistic of its own. It puts what the figure
-shows into words, read off the plotted numbers, with `ax.set_label`; `explore.figure` turns
-that into the alternative text, and black into the ink of the page, white into its paper.
-Axes of about 6 x 4 inches keep the text readable on a phone.
+then mean, low, high, heads), computes no statistic, and puts what the figure shows into words
+by `ax.set_label`; `explore.figure` makes them the alternative text, and black and white the
+ink and paper of the page. Axes of about 6 x 4 inches stay readable on a phone.
 """
 
 from __future__ import annotations
@@ -74,9 +73,7 @@ def roles_against(
     if predicted:
         keys.append(Line2D([], [], color="black", linewidth=2, label="theory"))
         said.append(f"lines show theory for {', '.join(predicted)}")
-    if chance is not None:
-        keys.append(_chance(ax, chance))
-        said.append(f"chance is {findings.number(chance)}")
+    _guessing(ax, chance, keys, said)
     _dress(ax, setting, value, keys)
     if ax.get_xscale() == "log":
         ticks = sorted(table[x].unique())
@@ -164,12 +161,9 @@ def group_bars(
         for x in at[empty]:
             ax.text(x, 0, " empty", rotation=90, fontsize=TEXT_SIZE - 1, **floor)
     said = [f"{names[g]}: {findings.levels(table[table['group'] == g])}" for g in groups]
-    if chance is not None:
-        keys.append(_chance(ax, chance))
-        said.append(f"chance is {findings.number(chance)}")
+    _guessing(ax, chance, keys, said)
     _dress(ax, "", value, keys)
     ax.set_xticks(range(len(groups)), [names[g] for g in groups], fontsize=TEXT_SIZE)
-    ax.tick_params(axis="x", length=0)
     ax.set_xlim(-0.6, len(groups) - 0.4)  # an empty first or last group keeps its place
     ax.set_label(findings.sentences([f"{value} by group", *said]))
     return ax
@@ -184,10 +178,14 @@ def _points(ax: Axes, at: Series, rows: DataFrame, role: str, *, line: bool = Fa
     return Line2D([], [], linestyle="-" if line else "none", linewidth=2, label=role, **style)
 
 
-def _chance(ax: Axes, chance: float) -> Line2D:
+def _guessing(ax: Axes, chance: float | None, keys: list[Line2D], said: list[str]) -> None:
+    """Draw the value of guessing and add it to the legend and to the words."""
+    if chance is None:
+        return
     if not np.isfinite(chance):
         raise ValueError(f"chance must be finite, got {chance}")
-    return ax.axhline(chance, color="black", linewidth=1, linestyle=(0, (4, 3)), label="chance")
+    keys.append(ax.axhline(chance, color="black", linewidth=1, linestyle="--", label="chance"))
+    said.append(f"chance is {findings.number(chance)}")
 
 
 def _dress(ax: Axes, x_label: str, y_label: str, keys: Sequence[Line2D]) -> None:
