@@ -12,12 +12,15 @@ else the number of classes.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from w2s_tutorial.heads import apply
+
+Product = Callable[[Tensor], Tensor]
 
 
 @dataclass(frozen=True)
@@ -73,9 +76,14 @@ def minimize(problem: Problem, tol: float, max_steps: int) -> tuple[Tensor, Tens
         # gradient, in full precision, corrects what it loses.
         x = rough_x[active] if rough_x.dim() == 3 else rough_x
         curvature = _Curvature(x, (part.share * p).float(), p.float(), part.penalty.float())
-        if x.dim() == 3 or step in (0, 2, 5):
-            eigen = curvature.mean_eigen()
-        direction = _conjugate_gradients(curvature, gradient.float(), eigen).to(theta.dtype)
+        if x.dim() == 3:
+            precondition = curvature.own_inverse()
+        else:
+            if step in (0, 2, 5):  # by then the probabilities have settled
+                eigen = curvature.mean_eigen()
+            precondition = curvature.shared_inverse(*eigen)
+        direction = _conjugate_gradients(curvature, gradient.float(), precondition)
+        direction = direction.to(theta.dtype)
         z_change = apply(part.x, direction)
         length = _line_search(part, theta[active], z, gradient, direction, z_change)
         theta[active] += length * direction
@@ -100,25 +108,33 @@ class _Curvature:
             v = self.weighted_p * (u - (self.p * u).sum(-1, keepdim=True))
         return apply(self.x.mT, v) + self.penalty * direction
 
+    def _weights(self) -> Tensor:
+        return (self.weighted_p * (1 - self.p)).mean(-1, keepdim=True)  # averaged over classes
+
+    def own_inverse(self) -> Product:
+        """For heads with features of their own: each one's penalised curvature, inverted."""
+        gram = (self.x * self._weights()).mT @ self.x
+        floor = 1e-6 * gram.diagonal(dim1=1, dim2=2).amax(-1)  # what single precision resolves
+        ridge = torch.diag_embed(self.penalty[..., 0] + floor[:, None])
+        factor = torch.linalg.cholesky(gram + ridge)
+        return lambda v: torch.cholesky_solve(v, factor)
+
     def mean_eigen(self) -> tuple[Tensor, Tensor]:
-        """Eigenvalues and vectors of the unpenalised curvature, averaged over classes, and over
-        heads where they share x. As eigenvectors, so that each head can add its own penalty."""
-        s = (self.weighted_p * (1 - self.p)).mean(-1, keepdim=True)
-        s = s if self.x.dim() == 3 else s.mean(0)
-        values, vectors = torch.linalg.eigh((self.x * s).mT @ self.x)
-        return values.clamp_min(0)[..., None], vectors
+        """Eigenvalues and eigenvectors of the curvature without penalty, averaged over heads."""
+        values, vectors = torch.linalg.eigh((self.x * self._weights().mean(0)).mT @ self.x)
+        return values.clamp_min(0)[:, None], vectors
+
+    def shared_inverse(self, values: Tensor, vectors: Tensor) -> Product:
+        """The averaged curvature inverted, each head with its own penalty (the bias too: a
+        preconditioner may be rough)."""
+        inverse = 1 / (values + self.penalty[:, :1])  # (h, d + 1, 1)
+        return lambda v: apply(vectors, inverse * apply(vectors.mT, v))
 
 
 def _conjugate_gradients(
-    curvature: _Curvature, gradient: Tensor, eigen: tuple[Tensor, Tensor], limit: int = 100
+    curvature: _Curvature, gradient: Tensor, precondition: Product, limit: int = 100
 ) -> Tensor:
     """The Newton direction of each head, to a tenth of its size."""
-    values, vectors = eigen
-    inverse = 1 / (values + curvature.penalty[:, :1])  # the bias too: a preconditioner may be rough
-
-    def precondition(v: Tensor) -> Tensor:
-        return apply(vectors, inverse * apply(vectors.mT, v))
-
     direction, residual = torch.zeros_like(gradient), -gradient
     step = z = precondition(residual)
     size = _dot(residual, z)
