@@ -96,6 +96,10 @@ class _Collector:
             waiting = []
 
     def _directive(self, block: Directive) -> None:
+        if block.name == "glossary":
+            for term in re.findall(r"(?m)^(\S.*?)\s*$", block.body):
+                self.found[term_label(term)] = Target(self.page, term_anchor(term), term, "term")
+            return
         if block.name == "code-cell":
             figure = (block.options.get("mystnb") or {}).get("figure") or {}
             if "caption" in figure:
@@ -111,7 +115,7 @@ class _Collector:
         if is_numbered_box(block):
             kind = block.name.removesuffix("-start")
             self._enumerated(kind, block.options.get("label"), plain(block.argument))
-        if block.name not in ("code-block", "glossary"):
+        if block.name != "code-block":
             self.collect(block.body)
 
     def _enumerated(self, kind: str, label: str | None, title: str) -> None:
@@ -131,6 +135,16 @@ def is_numbered_box(block: Directive) -> bool:
     is_statement = block.name.startswith("prf:") and block.name != "prf:proof"
     is_exercise = block.name in ("exercise", "exercise-start")
     return (is_statement or is_exercise) and "nonumber" not in block.options
+
+
+def term_label(term: str) -> str:
+    """Key of a glossary's term, however it is capitalized where it is used."""
+    return f"term: {' '.join(term.lower().split())}"
+
+
+def term_anchor(term: str) -> str:
+    """The name that Sphinx gives to the place of a term."""
+    return "term-" + re.sub(r"[^a-zA-Z0-9._]+", "-", term).strip("-")
 
 
 def first_sentence(caption: str) -> str:

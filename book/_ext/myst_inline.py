@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from address import Address
 from citations import cite
-from labels import Target, targets
+from labels import Target, targets, term_label
 
 ROLE_OR_CODE = re.compile(
     r"(?:\{(?P<role>[\w:.+-]+)\})?(?P<ticks>`+)(?P<text>.+?)(?<!`)(?P=ticks)(?!`)", re.DOTALL
@@ -87,16 +87,17 @@ class Inline:
         titled = TITLED.fullmatch(text)
         label, words = (titled["label"], titled["words"]) if titled else (text, None)
         if role == "term":
-            anchor = "term-" + re.sub(r"\s+", "-", label.strip())
-            return self.link(words or label, Target("glossary", anchor, "", "term"))
-        target = self.target(label.removesuffix(".md") if role == "doc" else label)
+            return self.link(words or label, self.target(term_label(label)))
+        if role == "doc":
+            label = label.removesuffix(".md").removeprefix("/")
+        elif role not in ("ref", "eq", "numref", "prf:ref"):
+            raise ValueError(f"a role that the notebooks do not know: {{{role}}}`{text}`")
+        target = self.target(label)
         if role == "eq":
             return self.link(f"({target.number})", target)
         if role in ("numref", "prf:ref"):
             return self.link(_numbered(words, target), target)
-        if role in ("ref", "doc"):
-            return self.link(words or target.title or target.numbered_name, target)
-        raise ValueError(f"a role that the notebooks do not know: {{{role}}}`{text}`")
+        return self.link(words or target.title or target.numbered_name, target)
 
 
 def _numbered(words: str | None, target: Target) -> str:

@@ -61,7 +61,7 @@ class Translator:
                 return quote("**See also**", self.argument_and_body(block))
             case "toggle" | "dropdown":
                 return fold(self.inline(block.argument) or "Details", self(block.body))
-            case "tab-set" | "grid" | "margin" | "sidebar":
+            case "tab-set" | "grid" | "margin" | "sidebar" | "four-roles":
                 return self(block.body)
             case "tab-item" | "grid-item" | "grid-item-card" | "card":
                 title = f"**{self.inline(block.argument)}**" if block.argument else ""
