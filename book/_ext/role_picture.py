@@ -17,8 +17,9 @@ class FourRoles(SphinxDirective):
 
         from w2s_tutorial import explore, pictures
 
-        fig, ax = plt.subplots(figsize=(6.4, 4.8))
-        html = explore.figure(pictures.four_roles(ax).figure)._repr_html_()
+        picture, ax = plt.subplots(figsize=(6.4, 4.8))
+        pictures.four_roles(ax)
+        html = explore.figure(picture)._repr_html_()
         caption = nodes.paragraph("", "", *self.parse_inline("\n".join(self.content))[0])
         return [nodes.raw("", html, format="html"), caption]
 
