@@ -99,6 +99,18 @@ def test_an_archive_is_unpacked_whole_or_not_at_all(tmp_path):
     assert not [p for p in tmp_path.iterdir() if p.name.startswith(".partial-")]
 
 
+def test_the_folder_appears_in_one_step(tmp_path, monkeypatch):
+    archive = tar(tmp_path / "good.tar.gz", ("a", b"text", ""), ("b", b"text", ""))
+
+    def stop(source, target):
+        raise OSError("no power")
+
+    monkeypatch.setattr(archives.os, "replace", stop)
+    with pytest.raises(OSError, match="no power"):
+        archives.unpack(archive, tmp_path / "out")
+    assert [p.name for p in tmp_path.iterdir()] == ["good.tar.gz"]
+
+
 def test_a_link_is_not_read_as_a_member(tmp_path):
     archive = tar(tmp_path / "bad.tar.gz", ("link", tarfile.SYMTYPE, "/etc/passwd"))
     with pytest.raises(ValueError, match="neither a file nor a folder"):

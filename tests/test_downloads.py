@@ -111,6 +111,12 @@ def test_a_server_that_stalls_is_given_up(web, data):
     assert leftovers(data) == []
 
 
+def test_a_server_that_says_nothing_is_given_up_after_the_given_time(web, data):
+    web.answers["/file"] = lambda handler: web.released.wait()
+    with pytest.raises(OSError, match=r"read timeout=0\.2"):
+        fetch(File("file", (web.address + "/file",), SHA256), quiet=True, timeout=0.2)
+
+
 def test_a_server_that_is_not_there_is_an_error_not_a_hang(data):
     with pytest.raises(OSError, match="file could not be downloaded"):
         fetch(File("file", ("http://127.0.0.1:9/file",), SHA256), quiet=True, timeout=2)
@@ -123,10 +129,8 @@ fetch(File("set/file", ({url!r},)), quiet=True, timeout=60)"""
     process = subprocess.Popen([sys.executable, "-c", code], env={**os.environ})
     half = None
     for _ in range(600):
-        half = next((p for p in leftovers(data) if p.stat().st_size > 0), None)
-        if half:
-            break
-        time.sleep(0.1)
+        half = half or next((path for path in leftovers(data) if path.stat().st_size > 0), None)
+        time.sleep(0.0 if half else 0.1)
     process.kill()
     assert process.wait() != 0
     assert half is not None

@@ -59,17 +59,17 @@ def test_the_middle_is_kept_after_resizing(tmp_path):
 
 
 def test_a_folder_and_its_table(tmp_path):
-    rows = [("a/1.png", "cat", "snow", 7), ("2.png", "dog", "sand", 7), ("3.png", "cat", "sand", 8)]
+    rows = [("a/1.png", "cat", "snow", 7), ("2.png", "dog", "sand", 7), ("3.png", "cat", "mud", 8)]
     truth = [picture(tmp_path / row[0]) for row in rows]
     table = pd.DataFrame(rows, columns=["path", "kind", "ground", "fold"])
     table.to_csv(tmp_path / "table.csv", index=False)
     names = {"file": "path", "label": "kind", "attribute": "ground", "split_column": "fold"}
     found = image_folder(tmp_path / "table.csv", **names, split=7, resize=8, crop=8)
     torch.testing.assert_close(found.images[:], torch.stack(truth[:2]), atol=0, rtol=0)
-    assert (found.label_names, found.attribute_names) == (("cat", "dog"), ("sand", "snow"))
+    assert (found.label_names, found.attribute_names) == (("cat", "dog"), ("mud", "sand", "snow"))
     assert found.label.tolist() == [0, 1]
-    assert found.attribute.tolist() == [1, 0]
-    assert found.group.tolist() == [1, 2]
+    assert found.attribute.tolist() == [2, 1]
+    assert found.group.tolist() == [2, 4]
     assert len(image_folder(tmp_path / "table.csv", **names, split=8)) == 1
 
     with pytest.raises(ValueError, match="split must be one of 7, 8, got 'train'"):

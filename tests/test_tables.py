@@ -94,11 +94,11 @@ def test_blanks_around_smiles_are_stripped(monkeypatch, tmp_path):
 
 
 def test_sst2_is_read_line_by_line(monkeypatch, tmp_path):
-    body = "sentence\tlabel\na \"quoted start \t1\nno , not 'that' \t0\n"
+    body = "sentence\tlabel\n\"quoted start \t1\nno , not 'that' \t0\n"
     with serve() as web:
         offer_dataset(web, monkeypatch, tmp_path, "sst2", {"train": body.encode()})
         phrases, labels = sst2("train", quiet=True)
-    assert phrases == ('a "quoted start', "no , not 'that'")
+    assert phrases == ('"quoted start', "no , not 'that'")
     assert labels.tolist() == [1, 0]
 
 
