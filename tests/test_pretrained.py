@@ -1,0 +1,242 @@
+"""The published backbones, from small configurations with random weights: no download."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from w2s_tutorial.features import content_key, extract
+from w2s_tutorial.pretrained import CHECKPOINTS, Preprocessing, Pretrained, pretrained
+
+transformers = pytest.importorskip("transformers", reason="needs the extra 'pretrained'")
+
+SMALL_TRANSFORMER = dict(
+    hidden_size=16, num_hidden_layers=2, num_attention_heads=2, intermediate_size=32
+)
+CONFIGURATIONS = {
+    "resnet18": lambda: transformers.ResNetConfig(
+        embedding_size=8, hidden_sizes=[8, 12], depths=[1, 1], layer_type="basic"
+    ),
+    "clip": lambda: transformers.CLIPVisionConfig(
+        **SMALL_TRANSFORMER, patch_size=32, projection_dim=10
+    ),
+    "convnext": lambda: transformers.ConvNextConfig(
+        hidden_sizes=[8, 8, 12, 20], depths=[1, 1, 1, 1]
+    ),
+    "dinov2": lambda: transformers.Dinov2Config(
+        hidden_size=16, num_hidden_layers=2, num_attention_heads=2, patch_size=14
+    ),
+    "mae": lambda: transformers.ViTMAEConfig(**SMALL_TRANSFORMER, patch_size=32),
+}
+WIDTHS = {"resnet18": 12, "clip": 10, "convnext": 20, "dinov2": 16, "mae": 16}
+
+# The published sizes, and the files that describe each checkpoint's input.
+FULL = {
+    "resnet18": lambda: transformers.ResNetConfig(
+        depths=[2, 2, 2, 2], hidden_sizes=[64, 128, 256, 512], layer_type="basic"
+    ),
+    "clip": lambda: transformers.CLIPVisionConfig(),
+    "convnext": lambda: transformers.ConvNextConfig(
+        hidden_sizes=[192, 384, 768, 1536], depths=[3, 3, 27, 3]
+    ),
+    "dinov2": lambda: transformers.Dinov2Config(
+        hidden_size=1024, num_hidden_layers=24, num_attention_heads=16, patch_size=14
+    ),
+    "mae": lambda: transformers.ViTMAEConfig(),
+}
+IMAGENET = dict(image_mean=[0.485, 0.456, 0.406], image_std=[0.229, 0.224, 0.225])
+FILES = {
+    "resnet18": ("ConvNextImageProcessorPil", dict(crop_pct=0.875, resample=3, size=224)),
+    "clip": ("CLIPImageProcessorPil", dict(crop_size=224, resample=3, size=224)),
+    "convnext": ("ConvNextImageProcessorPil", dict(crop_pct=0.875, resample=3, size=224)),
+    "dinov2": (
+        "BitImageProcessorPil",
+        dict(crop_size=dict(height=224, width=224), resample=3, size=dict(shortest_edge=256)),
+    ),
+    "mae": ("ViTImageProcessorPil", dict(resample=2, size=224)),
+}
+CLIP = dict(
+    image_mean=[0.48145466, 0.4578275, 0.40821073], image_std=[0.26862954, 0.26130258, 0.27577711]
+)
+
+
+def file_of(name: str) -> dict:
+    return FILES[name][1] | (CLIP if name == "clip" else IMAGENET)
+
+
+def photographs(height: int, width: int, n: int = 3) -> torch.Tensor:
+    """Smooth and sharp structure at many scales, with saturated places."""
+    noise = torch.Generator().manual_seed(0)
+    scales = [2**k for k in range(1, 7)]
+    layers = [
+        torch.nn.functional.interpolate(
+            torch.rand(n, 3, height // s + 1, width // s + 1, generator=noise), (height, width)
+        )
+        for s in scales
+    ]
+    mixed = (torch.stack(layers).mean(0) - 0.5) * 4 + 0.5
+    return (mixed.clamp(0, 1) * 255).to(torch.uint8)
+
+
+def small(name: str) -> Pretrained:
+    model = getattr(transformers, CHECKPOINTS[name].model)(CONFIGURATIONS[name]())
+    generator = torch.Generator().manual_seed(0)
+    with torch.no_grad():
+        for weight in model.parameters():
+            weight.copy_(0.2 * torch.randn(weight.shape, generator=generator))
+    return Pretrained(name, model).eval()
+
+
+def their_pixels(name: str, images: torch.Tensor) -> torch.Tensor:
+    settings = file_of(name)
+    if isinstance(settings["size"], int):
+        key = "shortest_edge" if name != "mae" else None
+        side = settings["size"]
+        settings["size"] = {key: side} if key else {"height": side, "width": side}
+    processor = getattr(transformers, FILES[name][0], None)
+    if processor is None:
+        pytest.skip("this version of transformers has no image processors on PIL")
+    arrays = [image.permute(1, 2, 0).numpy() for image in images]
+    return torch.from_numpy(
+        np.stack(processor(**settings)(arrays, return_tensors="np")["pixel_values"])
+    )
+
+
+@pytest.mark.parametrize("name", CHECKPOINTS)
+@pytest.mark.parametrize("size", [(256, 256), (300, 451), (97, 64), (224, 224)])
+def test_preprocessing_is_that_of_transformers(name, size):
+    pytest.importorskip("PIL")
+    images = photographs(*size)
+    preprocessing = CHECKPOINTS[name].preprocessing
+    difference = (preprocessing(images) - their_pixels(name, images)).abs()
+    level = 1 / 255 / min(preprocessing.std)  # one of 256 grey levels, normalised
+    # PIL counts in integers, so that each of the two passes now and then rounds the other way.
+    assert difference.max() < 2.01 * level
+    assert (difference > 0.5 * level).float().mean() < 0.05
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        Preprocessing(256, 224, mode="bilinear"),
+        Preprocessing(224, 224),
+        Preprocessing(None, 224),
+        Preprocessing(256, 224, mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5)),
+    ],
+    ids=["mode", "side", "squeezed", "mean"],
+)
+def test_the_comparison_sees_each_setting(other):
+    """The control of the test above."""
+    pytest.importorskip("PIL")
+    images = photographs(300, 451)
+    difference = (other(images) - their_pixels("dinov2", images)).abs()
+    assert difference.mean() > 1 / 255 / 0.225
+
+
+def test_preprocessing_takes_floats_and_leaves_them_alone():
+    images = photographs(60, 80)
+    preprocessing = CHECKPOINTS["clip"].preprocessing
+    floats = images / 255
+    kept = floats.clone()
+    assert torch.equal(preprocessing(floats), preprocessing(images))
+    assert torch.equal(floats, kept)
+
+
+@pytest.mark.parametrize("shape", [(2, 1, 8, 8), (3, 8, 8)])
+def test_preprocessing_refuses_what_is_not_colour(shape):
+    with pytest.raises(ValueError, match=r"images must be \(n, 3, height, width\), got"):
+        CHECKPOINTS["mae"].preprocessing(torch.zeros(shape))
+
+
+@pytest.mark.parametrize("name", CHECKPOINTS)
+def test_small_configuration_end_to_end(name):
+    backbone = small(name)
+    images = photographs(70, 90)
+    state = torch.get_rng_state()
+    features = extract(backbone, images, dtype=torch.float32, batch_size=2)
+    assert features.shape == (3, WIDTHS[name])
+    assert torch.equal(torch.get_rng_state(), state)  # no masking drawn at random
+    assert features.std(0).max() > 1e-3  # the images differ
+    one_by_one = torch.cat(
+        [extract(backbone, image[None], dtype=torch.float32) for image in images]
+    )
+    torch.testing.assert_close(features, one_by_one, rtol=1e-4, atol=1e-5)
+
+
+def test_masked_autoencoder_sees_every_patch():
+    backbone = small("mae")
+    pixels = backbone.checkpoint.preprocessing(photographs(224, 224, n=1)).requires_grad_()
+    backbone.checkpoint.read(backbone.model, pixels).sum().backward()
+    blocks = torch.nn.functional.avg_pool2d(pixels.grad.abs().sum(1), 32)
+    assert (blocks > 0).all()
+    # The control: with its usual three quarters hidden, as many have no gradient.
+    backbone.model.config.mask_ratio = 0.75
+    pixels.grad = None
+    backbone.checkpoint.read(backbone.model, pixels).sum().backward()
+    blocks = torch.nn.functional.avg_pool2d(pixels.grad.abs().sum(1), 32)
+    assert (blocks == 0).sum() == 37  # of 49
+
+
+def test_order_of_patches_without_masking_does_not_matter():
+    backbone = small("mae")
+    pixels = backbone.checkpoint.preprocessing(photographs(224, 224))
+    kept = backbone.checkpoint.read(backbone.model, pixels)
+    noise = torch.rand(3, 49, generator=torch.Generator().manual_seed(3))
+    shuffled = backbone.model(pixels, noise=noise).last_hidden_state[:, 0]
+    torch.testing.assert_close(kept, shuffled, rtol=1e-4, atol=1e-5)
+
+
+def test_key_names_the_preprocessing():
+    before = content_key(small("convnext"))
+    assert content_key(small("convnext")) == before
+    changed = small("convnext")
+    object.__setattr__(
+        changed.checkpoint, "preprocessing", Preprocessing(256, 224, mode="bilinear")
+    )
+    try:
+        assert content_key(changed) != before
+    finally:
+        object.__setattr__(changed.checkpoint, "preprocessing", Preprocessing(256, 224))
+
+
+@pytest.mark.parametrize("name", CHECKPOINTS)
+def test_published_widths(name):
+    checkpoint = CHECKPOINTS[name]
+    with torch.device("meta"):  # shapes only, no memory
+        backbone = Pretrained(name, getattr(transformers, checkpoint.model)(FULL[name]())).eval()
+        pixels = torch.empty(1, 3, 224, 224)
+        with torch.no_grad():
+            assert checkpoint.read(backbone.model, pixels).shape == (1, checkpoint.width)
+
+
+@pytest.mark.parametrize("name", CHECKPOINTS)
+def test_pretrained_asks_for_the_published_model(name, monkeypatch):
+    asked = []
+    kind = getattr(transformers, CHECKPOINTS[name].model)
+
+    def load(address, **options):
+        asked.append((address, options))
+        return kind(CONFIGURATIONS[name]()).train()
+
+    processor = transformers.image_processing_utils.BaseImageProcessor
+    monkeypatch.setattr(kind, "from_pretrained", load)
+    monkeypatch.setattr(
+        processor, "get_image_processor_dict", lambda address, **options: (file_of(name), {})
+    )
+    backbone = pretrained(name, revision="main")
+    assert asked == [(CHECKPOINTS[name].address, {"revision": "main"})]
+    assert not any(part.training for part in backbone.modules())
+
+    for change in ({"resample": 1}, {"size": 300}, {"image_mean": [0.5] * 3}):
+        told = file_of(name) | change
+        monkeypatch.setattr(
+            processor, "get_image_processor_dict", lambda address, told=told: (told, {})
+        )
+        with pytest.warns(UserWarning, match="now describes another preprocessing"):
+            pretrained(name)
+
+
+def test_pretrained_refuses_other_names():
+    with pytest.raises(ValueError, match="one of resnet18, clip, convnext, dinov2, mae, got 'vgg'"):
+        pretrained("vgg")
