@@ -2,7 +2,7 @@
 
 Only examples are drawn. Risk is a quadratic form in the label noise, whose mean over the noise is
 a trace, and in the test example, whose mean is its second moment: a trial scatters as much as its
-examples make it and no more.
+examples make it, and no more.
 """
 
 from __future__ import annotations
@@ -13,21 +13,21 @@ from torch import Tensor
 from w2s_tutorial.problems import Risks
 from w2s_tutorial.spurious_problem import SpuriousProblem
 
-_ROWS = 4096  # examples at a time: features of more leave the processor's cache
+_ROWS = 512  # features of this many examples stay in the processor's cache
 
 
 def simulate(problem: SpuriousProblem, *, trials: int, generator: torch.Generator) -> Risks:
-    """Mean excess risks over label noise and test examples, exact for the examples drawn.
+    """Excess risks, averaged over label noise and test examples: exact for the examples drawn.
 
-    One labelled set per trial and value of minority_labeled, one pool per value of minority_pool;
-    settings that share a value share its examples, and all settings share none across trials.
+    A trial draws a labelled set for each value of minority_labeled and a pool for each value of
+    minority_pool; settings that have a value in common share its examples.
 
     Args:
-        trials: number h of trials, at least 1.
+        trials: number h of independent trials, at least 1.
         generator: consumed.
 
     Returns:
-        Each role (h, ...), the shape of the problem's shares behind the trials.
+        For each role (h, ...): trials, then the shape of the problem's shares.
 
     Raises:
         ValueError: if trials is below 1.
@@ -40,10 +40,91 @@ def simulate(problem: SpuriousProblem, *, trials: int, generator: torch.Generato
 
 def _trial(problem: SpuriousProblem, generator: torch.Generator) -> tuple[Tensor, ...]:
     labeled, pool, test = problem.shares
-    views = problem.weak, problem.strong
-    c_weak, c_strong = (_second_moments(problem, view, test) for view in views)
-    weak_covariance, baseline = [], []
+    weak_noise, baseline_noise, ceiling_noise, lessons = [], [], [], []
     for share in labeled.flatten():
-        weak, strong = _grams(problem, share, problem.n_labeled, generator, ("ww", "ss"))
-        weak_covariance.append(torch.cholesky_inverse(torch.linalg.cholesky(weak)))
-        baseline.append(...)
+        weak_gram, strong_gram = _grams(problem, share, problem.n_labeled, ["ww", "ss"], generator)
+        weak_noise.append(_inverse(weak_gram))
+        baseline_noise.append(_inverse(strong_gram))
+    for share in pool.flatten():
+        strong_gram, mixed_gram = _grams(problem, share, problem.n_pool, ["ss", "sw"], generator)
+        ceiling_noise.append(_inverse(strong_gram))
+        lessons.append(ceiling_noise[-1] @ mixed_gram)  # the weak model's weights -> the student's
+
+    pairs = torch.broadcast_shapes(labeled.shape, pool.shape)
+    which = (
+        torch.arange(share.numel()).view(share.shape).expand(pairs).flatten().tolist()
+        for share in (labeled, pool)
+    )
+    student_noise = [
+        lessons[of_pool] @ weak_noise[of_labeled] @ lessons[of_pool].T
+        for of_labeled, of_pool in zip(*which, strict=True)
+    ]
+    weak_test, strong_test = (
+        _second_moment(problem, view, test) for view in (problem.weak, problem.strong)
+    )
+    risks = (
+        _risk(weak_noise, labeled.shape, weak_test),
+        _risk(student_noise, pairs, strong_test),
+        _risk(baseline_noise, labeled.shape, strong_test),
+        _risk(ceiling_noise, pool.shape, strong_test),
+    )
+    return torch.broadcast_tensors(*risks)
+
+
+def _grams(
+    problem: SpuriousProblem, share: Tensor, n: int, pairs: list[str], generator: torch.Generator
+) -> list[Tensor]:
+    """Gram matrices of n fresh examples; "sw": the student's features times the weak model's."""
+    d, p = problem.d_core, {"w": problem.p_weak, "s": problem.p_strong}
+    grams = [problem.shift.new_zeros(p[left] * d, p[right] * d) for left, right in pairs]
+    for start in range(0, n, _ROWS):
+        rows = min(_ROWS, n - start)
+        core = _normal(rows, problem.d_core, problem, generator)
+        xi = _normal(rows, len(problem.shift), problem, generator)
+        if problem.reading == "mixture":
+            draw = torch.rand(rows, 1, generator=generator, dtype=xi.dtype, device=xi.device)
+            xi = xi + (draw < share) * problem.shift
+        else:
+            xi = xi + share * problem.shift
+        seen = {"w": _entangle(core, xi @ problem.weak), "s": _entangle(core, xi @ problem.strong)}
+        for gram, (left, right) in zip(grams, pairs, strict=True):
+            gram.addmm_(seen[left].T, seen[right])
+    return grams
+
+
+def _normal(rows: int, columns: int, like: SpuriousProblem, generator: torch.Generator) -> Tensor:
+    return torch.randn(
+        rows, columns, generator=generator, dtype=torch.float64, device=like.shift.device
+    )
+
+
+def _entangle(core: Tensor, seen: Tensor) -> Tensor:
+    """Products of [1, seen] (n, p) with core (n, d): (n, p * d)."""
+    with_constant = torch.cat([seen.new_ones(len(seen), 1), seen], 1)
+    return (with_constant[:, :, None] * core[:, None, :]).flatten(1)
+
+
+def _inverse(gram: Tensor) -> Tensor:
+    return torch.cholesky_inverse(torch.linalg.cholesky(gram))
+
+
+def _risk(noise: list[Tensor], shape: torch.Size, test: Tensor) -> Tensor:
+    """Mean risk of weights with covariances (p * d, p * d), one for each entry of shape.
+
+    test: (..., p, p), second moment of what multiplies the core feature.
+    """
+    p = test.shape[-1]
+    d = len(noise[0]) // p
+    by_entry = torch.stack([n.view(p, d, p, d).diagonal(dim1=1, dim2=3).sum(-1) for n in noise])
+    return (by_entry.view(*shape, p, p) * test).sum((-2, -1))
+
+
+def _second_moment(problem: SpuriousProblem, view: Tensor, share: Tensor) -> Tensor:
+    """E[v v'] of v = [1, xi @ view] where the minority has this share, (..., p, p)."""
+    shift = torch.cat([share.new_zeros(1), problem.shift @ view])
+    second = torch.outer(shift, shift)
+    constant = torch.eye(len(shift)).to(shift)
+    cross = torch.outer(constant[0], shift)
+    square = share if problem.reading == "mixture" else share**2
+    share, square = share[..., None, None], square[..., None, None]
+    return constant + share * (cross + cross.T) + square * second
