@@ -10,9 +10,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from w2s_tutorial.problems import Risks
-from w2s_tutorial.spurious_problem import SpuriousProblem
+from w2s_tutorial.problems import Risks, SpuriousProblem
 
+_WEAK, _STRONG, _MIXED = ("weak", "weak"), ("strong", "strong"), ("strong", "weak")
 _ROWS = 512  # features of this many examples stay in the processor's cache
 
 
@@ -42,11 +42,15 @@ def _trial(problem: SpuriousProblem, generator: torch.Generator) -> tuple[Tensor
     labeled, pool, test = problem.shares
     weak_noise, baseline_noise, ceiling_noise, lessons = [], [], [], []
     for share in labeled.flatten():
-        weak_gram, strong_gram = _grams(problem, share, problem.n_labeled, ["ww", "ss"], generator)
+        weak_gram, strong_gram = _grams(
+            problem, share, problem.n_labeled, (_WEAK, _STRONG), generator
+        )
         weak_noise.append(_inverse(weak_gram))
         baseline_noise.append(_inverse(strong_gram))
     for share in pool.flatten():
-        strong_gram, mixed_gram = _grams(problem, share, problem.n_pool, ["ss", "sw"], generator)
+        strong_gram, mixed_gram = _grams(
+            problem, share, problem.n_pool, (_STRONG, _MIXED), generator
+        )
         ceiling_noise.append(_inverse(strong_gram))
         lessons.append(ceiling_noise[-1] @ mixed_gram)  # the weak model's weights -> the student's
 
@@ -72,11 +76,15 @@ def _trial(problem: SpuriousProblem, generator: torch.Generator) -> tuple[Tensor
 
 
 def _grams(
-    problem: SpuriousProblem, share: Tensor, n: int, pairs: list[str], generator: torch.Generator
+    problem: SpuriousProblem,
+    share: Tensor,
+    n: int,
+    pairs: tuple[tuple[str, str], ...],
+    generator: torch.Generator,
 ) -> list[Tensor]:
-    """Gram matrices of n fresh examples; "sw": the student's features times the weak model's."""
-    d, p = problem.d_core, {"w": problem.p_weak, "s": problem.p_strong}
-    grams = [problem.shift.new_zeros(p[left] * d, p[right] * d) for left, right in pairs]
+    """left' right of the features of n fresh examples, for each pair (left, right) of models."""
+    size = {"weak": problem.p_weak * problem.d_core, "strong": problem.p_strong * problem.d_core}
+    grams = [problem.shift.new_zeros(size[left], size[right]) for left, right in pairs]
     for start in range(0, n, _ROWS):
         rows = min(_ROWS, n - start)
         core = _normal(rows, problem.d_core, problem, generator)
@@ -86,7 +94,8 @@ def _grams(
             xi = xi + (draw < share) * problem.shift
         else:
             xi = xi + share * problem.shift
-        seen = {"w": _entangle(core, xi @ problem.weak), "s": _entangle(core, xi @ problem.strong)}
+        views = {"weak": problem.weak, "strong": problem.strong}
+        seen = {model: _entangle(core, xi @ view) for model, view in views.items()}
         for gram, (left, right) in zip(grams, pairs, strict=True):
             gram.addmm_(seen[left].T, seen[right])
     return grams

@@ -25,8 +25,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from w2s_tutorial.problems import Risks
-from w2s_tutorial.spurious_problem import SpuriousProblem
+from w2s_tutorial.problems import Risks, SpuriousProblem
 
 
 def published_risks(problem: SpuriousProblem) -> Risks:

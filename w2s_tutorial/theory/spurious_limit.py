@@ -28,8 +28,7 @@ import torch
 from scipy.special import roots_genlaguerre, roots_hermitenorm
 from torch import Tensor
 
-from w2s_tutorial.problems import Risks
-from w2s_tutorial.spurious_problem import SpuriousProblem
+from w2s_tutorial.problems import Risks, SpuriousProblem
 
 _ALONG, _AROUND = 48, 20  # nodes: relative error 1e-8 at p gamma = .6, 1e-4 at .9
 

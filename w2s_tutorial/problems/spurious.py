@@ -1,4 +1,4 @@
-"""Weak-to-strong regression with groups that a spurious feature tells apart."""
+"""Regression with two groups that a spurious feature tells apart."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from typing import Literal
 
 import torch
 from torch import Tensor
+
+from w2s_tutorial.problems.common import check_amount, check_count
 
 Reading = Literal["mean", "mixture"]
 
@@ -68,8 +70,8 @@ class SpuriousProblem:
     def __post_init__(self) -> None:
         if self.reading not in ("mean", "mixture"):
             raise ValueError(f"reading must be 'mean' or 'mixture', got {self.reading!r}")
-        if not (math.isfinite(self.noise) and self.noise > 0):
-            raise ValueError(f"noise must be finite and above 0, got {self.noise!r}")
+        check_amount("noise", self.noise, zero=False)
+        check_count("d_core", self.d_core, 1)
         if self.shift.dim() != 1 or len(self.shift) == 0:
             raise ValueError(f"shift must be (k,), k > 0, got shape {tuple(self.shift.shape)}")
         k = len(self.shift)
@@ -85,16 +87,10 @@ class SpuriousProblem:
             if off.numel() and off.abs().max() > 1e-9:
                 worst = float(off.abs().max())
                 raise ValueError(f"{name} must be orthonormal to 1e-9, is off by {worst:.2g}")
-        p_both = max(self.p_weak, self.p_strong)
-        for name, least in (
-            ("d_core", 1),
-            ("n_labeled", p_both * self.d_core + 2),
-            ("n_pool", self.p_strong * self.d_core + 2),
-        ):
-            size = getattr(self, name)
-            if not isinstance(size, int) or isinstance(size, bool) or size < least:
-                why = "" if name == "d_core" else ": below, least squares has infinite mean risk"
-                raise ValueError(f"{name} must be an integer of at least {least}, got {size}{why}")
+        # Below these sizes least squares has infinite mean risk.
+        most = max(self.p_weak, self.p_strong)
+        check_count("n_labeled", self.n_labeled, most * self.d_core + 2)
+        check_count("n_pool", self.n_pool, self.p_strong * self.d_core + 2)
         given = self._given_shares()
         for name, share in given.items():
             if share.numel() == 0 or not ((share >= 0) & (share <= 1)).all():
@@ -177,9 +173,8 @@ class SpuriousProblem:
         Raises:
             ValueError: if a number is out of range, or no shift has both separations.
         """
-        for name, size in (("p_weak", p_weak), ("p_strong", p_strong)):
-            if size < 1:
-                raise ValueError(f"{name} must be at least 1, got {size}")
+        check_count("p_weak", p_weak, 1)
+        check_count("p_strong", p_strong, 1)
         pairs = min(p_weak, p_strong) - 1
         if not 0 <= overlap <= pairs:
             raise ValueError(f"overlap must lie in [0, {pairs}], got {overlap}")
