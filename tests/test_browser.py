@@ -24,7 +24,9 @@ RENDERED = "() => document.querySelectorAll('article .math mjx-container mjx-ass
 UNREADABLE = "() => [...document.querySelectorAll('[data-mjx-error]')].map(e => e.textContent)"
 WIDTHS = "() => [document.scrollingElement.scrollWidth, innerWidth]"
 SETTLED = "async () => { if (window.MathJax) { await MathJax.startup.promise } }"
-LOADING = "() => !document.querySelector('script[src*=mathjax]') || window.MathJax?.startup?.promise"
+LOADING = (
+    "() => !document.querySelector('script[src*=mathjax]') || window.MathJax?.startup?.promise"
+)
 
 
 @dataclass

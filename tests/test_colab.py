@@ -60,10 +60,15 @@ def copy_of_the_book(folder: Path, home: Address) -> Path:
 
 def run_notebook(notebook: Path, folder: Path, *path: Path) -> subprocess.CompletedProcess[str]:
     """Run every cell in a fresh kernel that starts in a folder."""
-    command = [str(Path(sys.executable).with_name("jupyter-execute")), str(notebook)]
+    command = [str(Path(sys.executable).with_name("jupyter-execute")), "--timeout=120"]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(map(str, path))}
     return subprocess.run(
-        command, cwd=folder, env=environment, capture_output=True, text=True, timeout=300
+        [*command, str(notebook)],
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=300,
     )
 
 
