@@ -111,9 +111,10 @@ def test_preprocessing_is_that_of_transformers(name, size):
     preprocessing = CHECKPOINTS[name].preprocessing
     difference = (preprocessing(images) - their_pixels(name, images)).abs()
     level = 1 / 255 / min(preprocessing.std)  # one of 256 grey levels, normalised
-    # PIL counts in integers, so that each of the two passes now and then rounds the other way.
+    # PIL's weights are integers, so that a tie in either of its two passes can fall the other way:
+    # seen in up to 4.7 % of the pixels. A wrong setting moves the mean by more than a level (below).
     assert difference.max() < 2.01 * level
-    assert (difference > 0.5 * level).float().mean() < 0.05
+    assert difference.mean() < 0.1 * level
 
 
 @pytest.mark.parametrize(

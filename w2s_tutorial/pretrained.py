@@ -47,23 +47,23 @@ class Preprocessing:
         """
         if images.dim() != 4 or images.shape[1] != 3:
             raise ValueError(f"images must be (n, 3, height, width), got {tuple(images.shape)}")
-        images = images / 255 if images.dtype == torch.uint8 else images
+        images = images.float() if images.dtype == torch.uint8 else images * 255
         height, width = images.shape[2:]
         target = (self.crop, self.crop)
         if self.short_side:
             # The long side is cut to whole pixels, not rounded, as the checkpoints' own code does.
             short = min(height, width)
             target = (self.short_side * height // short, self.short_side * width // short)
-        # Along the width, then along the height, in whole grey levels both times: so the images
-        # were prepared that the checkpoints were trained on, and bicubic weights overshoot.
+        # Along the width, then along the height, in whole grey levels both times and half a level
+        # up: so PIL prepares the images that the checkpoints were trained on.
         for step in ((height, target[1]), target):
             if step != tuple(images.shape[2:]):
                 images = functional.interpolate(images, step, mode=self.mode, antialias=True)
-                images = (images * 255).round().clamp(0, 255) / 255
+                images = (images + 0.5).floor().clamp(0, 255)
         top, left = ((side - self.crop) // 2 for side in images.shape[2:])
         images = images[:, :, top : top + self.crop, left : left + self.crop]
         mean, std = (images.new_tensor(value)[:, None, None] for value in (self.mean, self.std))
-        return (images - mean) / std
+        return (images / 255 - mean) / std
 
 
 @dataclass(frozen=True)
