@@ -112,7 +112,7 @@ def test_preprocessing_is_that_of_transformers(name, size):
     difference = (preprocessing(images) - their_pixels(name, images)).abs()
     level = 1 / 255 / min(preprocessing.std)  # one of 256 grey levels, normalised
     # PIL's weights are integers, so that a tie in either of its two passes can fall the other way:
-    # seen in up to 4.7 % of the pixels. A wrong setting moves the mean by more than a level (below).
+    # seen in up to 4.7 % of the pixels. A wrong setting moves the mean by over a level (below).
     assert difference.max() < 2.01 * level
     assert difference.mean() < 0.1 * level
 
