@@ -1,0 +1,191 @@
+"""Five small backbones of different strength and kind, as frozen representations to compare.
+
+They mirror the five of the spurious-correlation paper: a small supervised network, a residual
+one, one trained by contrast, one trained to fill in hidden patches, and a larger modern
+convolutional one. Each maps images (n, channels, height, width), uint8 or floats in [0, 1], to
+features (n, d), and has one more method, which its training needs (see `objectives`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from types import MappingProxyType
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from w2s_tutorial import bodies
+from w2s_tutorial.bodies import centered, transformer
+
+PATCH = 4  # side in pixels of the squares that the masked autoencoder sees or has to guess
+
+
+class Backbone(nn.Module):
+    """A network whose forward gives features.
+
+    Attributes:
+        width: the number d of features.
+        recipe: the arguments of `build` that it came from.
+    """
+
+    width: int
+    recipe: dict[str, Any]
+
+
+class Supervised(Backbone):
+    """A body trained by labels, with one linear head per task."""
+
+    def __init__(self, body: nn.Sequential, width: int, tasks: Sequence[int]) -> None:
+        super().__init__()
+        self.body, self.width, self.tasks = body, width, tuple(tasks)
+        self.head = nn.Linear(width, sum(tasks))
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Features (n, d)."""
+        return self.body(centered(images))
+
+    def classify(self, images: Tensor) -> tuple[Tensor, ...]:
+        """Outputs (n, c), one for each task."""
+        return self.head(self(images)).split(self.tasks, dim=-1)
+
+
+class Contrastive(Backbone):
+    """A body trained to recognise two views of one image, which meet in a projected space."""
+
+    def __init__(self, body: nn.Sequential, width: int) -> None:
+        super().__init__()
+        self.body, self.width = body, width
+        self.projector = nn.Sequential(nn.Linear(width, width), nn.ReLU(), nn.Linear(width, 64))
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Features (n, d), from before the projection, which drops what the views disagree in."""
+        return self.body(centered(images))
+
+    def project(self, images: Tensor) -> Tensor:
+        """Where views are compared: (n, 64)."""
+        return self.projector(self(images))
+
+
+class MaskedAutoencoder(Backbone):
+    """A transformer on patches, trained to fill in the three quarters of them that are hidden."""
+
+    def __init__(
+        self, in_channels: int, image_size: tuple[int, int], width: int = 96, depth: int = 4
+    ) -> None:
+        super().__init__()
+        if image_size[0] % PATCH or image_size[1] % PATCH:
+            raise ValueError(f"image_size must be multiples of {PATCH} for 'mae', got {image_size}")
+        self.width = width
+        self.patches = (image_size[0] // PATCH) * (image_size[1] // PATCH)
+        self.visible = self.patches - 3 * self.patches // 4
+        self.embed = nn.Conv2d(in_channels, width, PATCH, stride=PATCH)
+        self.position = nn.Parameter(torch.empty(1, self.patches, width))
+        self.encoder = nn.Sequential(*transformer(width, depth), nn.LayerNorm(width))
+        self.narrow = nn.Linear(width, width // 2)
+        self.hidden = nn.Parameter(torch.empty(1, 1, width // 2))
+        self.place = nn.Parameter(torch.empty(1, self.patches, width // 2))
+        self.decoder = nn.Sequential(
+            *transformer(width // 2, 1), nn.Linear(width // 2, in_channels * PATCH**2)
+        )
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Features (n, d): the mean over all patches, none of them hidden."""
+        return self.encoder(self._tokens(images)).mean(1)
+
+    def reconstruct(self, images: Tensor, order: Tensor) -> Tensor:
+        """A guess at every patch (n, patches, pixels) from the first `visible` ones of an order.
+
+        Args:
+            order: (n, patches), the numbers of each image's patches in some order.
+        """
+        shown = order[:, : self.visible, None]
+        seen = self.narrow(self.encoder(self._tokens(images).take_along_dim(shown, 1)))
+        blank = self.hidden.to(seen.dtype).expand(len(images), self.patches, -1)
+        return self.decoder(blank.scatter(1, shown.expand_as(seen), seen) + self.place)
+
+    def _tokens(self, images: Tensor) -> Tensor:
+        return self.embed(centered(images)).flatten(2).mT + self.position
+
+
+def cnn(in_channels: int, image_size: tuple[int, int], tasks: Sequence[int]) -> Backbone:
+    """Small and supervised; d = 64. The weakest."""
+    return Supervised(bodies.convolutional(in_channels), 64, tasks)
+
+
+def resnet(in_channels: int, image_size: tuple[int, int], tasks: Sequence[int]) -> Backbone:
+    """Residual and supervised, in the place of ResNet18; d = 128."""
+    return Supervised(bodies.residual(in_channels), 128, tasks)
+
+
+def simclr(in_channels: int, image_size: tuple[int, int], tasks: Sequence[int]) -> Backbone:
+    """The same residual body, but self-supervised by contrast; d = 128. tasks is not used."""
+    return Contrastive(bodies.residual(in_channels), 128)
+
+
+def mae(in_channels: int, image_size: tuple[int, int], tasks: Sequence[int]) -> Backbone:
+    """A small masked autoencoder, in the place of MAE ViT-B/16; d = 96. tasks is not used."""
+    return MaskedAutoencoder(in_channels, image_size)
+
+
+def convnext(in_channels: int, image_size: tuple[int, int], tasks: Sequence[int]) -> Backbone:
+    """Wider and supervised, in the place of ConvNeXt-L; d = 256."""
+    return Supervised(bodies.convnext(in_channels), 256, tasks)
+
+
+BACKBONES = MappingProxyType(
+    {builder.__name__: builder for builder in (cnn, resnet, simclr, mae, convnext)}
+)
+"""Name -> builder of the five backbones."""
+
+
+def build(
+    name: str,
+    *,
+    in_channels: int,
+    image_size: tuple[int, int],
+    tasks: Sequence[int] = (),
+    generator: torch.Generator,
+) -> Backbone:
+    """A new, untrained backbone, on the CPU.
+
+    Args:
+        name: one of BACKBONES.
+        image_size: (height, width) in pixels, each at least 8, multiples of 4 for "mae".
+        tasks: the number of classes of each labelling it is trained by, at least one labelling
+            if it is supervised.
+        generator: consumed for the weights.
+
+    Raises:
+        ValueError: for an unknown name or sizes that cannot work.
+    """
+    network = assemble(name, in_channels, image_size, tasks).to_empty(device="cpu")
+    bodies.initialize(network, generator=generator)
+    return network
+
+
+def assemble(
+    name: str, in_channels: int, image_size: Sequence[int], tasks: Sequence[int]
+) -> Backbone:
+    """The structure of a backbone on torch's meta device, with no weights yet."""
+    if name not in BACKBONES:
+        raise ValueError(f"name must be one of {', '.join(BACKBONES)}, got {name!r}")
+    if in_channels < 1:
+        raise ValueError(f"in_channels must be at least 1, got {in_channels}")
+    if len(image_size) != 2 or min(image_size) < 8:
+        raise ValueError(f"image_size must be (height, width) of at least 8, got {image_size}")
+    if any(classes < 2 for classes in tasks):
+        raise ValueError(f"tasks must be numbers of classes of at least 2, got {tuple(tasks)}")
+    if not tasks and name not in ("simclr", "mae"):
+        raise ValueError(f"{name!r} is trained by labels: tasks must list at least 1, got none")
+    height, width = image_size
+    # On the meta device nothing is drawn: torch's layers would use its global generator.
+    with torch.device("meta"):
+        network = BACKBONES[name](in_channels, (height, width), tasks)
+    network.recipe = {
+        "name": name,
+        "in_channels": in_channels,
+        "image_size": [height, width],
+        "tasks": list(tasks),
+    }
+    return network
