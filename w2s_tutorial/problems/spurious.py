@@ -103,7 +103,11 @@ class SpuriousProblem:
 
     def _given_shares(self) -> dict[str, Tensor]:
         names = ("minority_labeled", "minority_pool", "minority_test")
-        return {name: torch.as_tensor(getattr(self, name)).to(self.shift) for name in names}
+        shift = self.shift
+        return {
+            name: torch.as_tensor(getattr(self, name), dtype=torch.float64, device=shift.device)
+            for name in names
+        }
 
     @property
     def shares(self) -> tuple[Tensor, Tensor, Tensor]:
@@ -175,6 +179,8 @@ class SpuriousProblem:
         """
         check_count("p_weak", p_weak, 1)
         check_count("p_strong", p_strong, 1)
+        check_amount("separation_weak", separation_weak, zero=True)
+        check_amount("separation_strong", separation_strong, zero=True)
         pairs = min(p_weak, p_strong) - 1
         if not 0 <= overlap <= pairs:
             raise ValueError(f"overlap must lie in [0, {pairs}], got {overlap}")

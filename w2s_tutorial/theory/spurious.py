@@ -1,6 +1,6 @@
 """Risks of weak-to-strong least squares with spurious group features, data in proportion.
 
-The set-up is that of Liu, Dong, Lei (ICLR 2026, arXiv 2509.24005); symbols as in `spurious_leading`.
+Set-up of Liu, Dong, Lei (ICLR 2026, arXiv 2509.24005); symbols as in `spurious_leading`.
 The limit d_core, n_labeled, n_pool -> infinity at fixed ratios and fixed p is derived here, by
 leaving one example out (not a proof), for both readings of the set-up.
 
