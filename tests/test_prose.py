@@ -1,0 +1,134 @@
+"""What a chapter must look like: short cells, prose between them, figures that are read."""
+
+from __future__ import annotations
+
+import ast
+import re
+import statistics
+import sys
+from itertools import pairwise
+from pathlib import Path
+
+import jupytext
+import pytest
+
+BOOK = Path(__file__).parents[1] / "book"
+sys.path.insert(0, str(BOOK / "_ext"))
+import chapters  # noqa: E402
+
+CHAPTERS = chapters.chapters()
+WORD = re.compile(r"[^\W\d_][\w'’-]*")
+REBOUND = {"fig", "ax", "_"}  # names of the moment
+QUIET = {"remove-input", "hide-input"}
+METRIC = r"accurac|PGR|OPR|gain|misfit|error rate|risk"
+
+
+def cells(page: str) -> list:
+    return jupytext.read(BOOK / f"{page}.md").cells
+
+
+def code(page: str) -> list:
+    """Code cells of the page, without what only Colab shows."""
+    return [
+        cell
+        for cell in cells(page)
+        if cell.cell_type == "code" and "colab-only" not in cell.metadata.get("tags", [])
+    ]
+
+
+def lines(cell) -> int:
+    return sum(1 for line in cell.source.splitlines() if line.strip())
+
+
+def quiet(cell) -> bool:
+    return bool(QUIET & set(cell.metadata.get("tags", [])))
+
+
+@pytest.mark.parametrize("page", CHAPTERS)
+def test_cells_are_short(page):
+    lengths = [lines(cell) for cell in code(page)]
+    assert max(lengths) <= 20
+    assert statistics.median(lengths) <= 6
+
+
+@pytest.mark.parametrize("page", CHAPTERS)
+def test_there_is_more_prose_than_code(page):
+    words = sum(len(WORD.findall(c.source)) for c in cells(page) if c.cell_type == "markdown")
+    assert words >= 6 * sum(lines(cell) for cell in code(page) if not quiet(cell))
+
+
+@pytest.mark.parametrize("page", CHAPTERS)
+def test_functions_are_short_and_nothing_is_starred(page):
+    for cell in code(page):
+        for node in ast.walk(ast.parse(cell.source)):
+            if isinstance(node, ast.FunctionDef):
+                assert node.end_lineno - node.lineno < 12, node.name
+            assert not (isinstance(node, ast.ImportFrom) and node.names[0].name == "*")
+
+
+@pytest.mark.parametrize("page", CHAPTERS)
+def test_a_name_is_bound_once(page):
+    seen: dict[str, int] = {}
+    for number, cell in enumerate(code(page)):
+        bound = set()
+        for statement in ast.parse(cell.source).body:
+            if isinstance(statement, ast.FunctionDef | ast.ClassDef):
+                bound.add(statement.name)
+            elif isinstance(statement, ast.Assign | ast.AnnAssign):
+                names = (n for n in ast.walk(statement) if isinstance(n, ast.Name))
+                bound |= {n.id for n in names if isinstance(n.ctx, ast.Store)}
+        for name in bound - REBOUND:
+            assert name not in seen, f"{name}, of cell {seen.get(name)}, is bound again"
+            seen[name] = number
+
+
+@pytest.mark.parametrize("page", CHAPTERS)
+def test_figures_have_a_name_a_message_and_a_reader(page):
+    prose = "\n".join(cell.source for cell in cells(page) if cell.cell_type == "markdown")
+    named = [c.metadata["mystnb"]["figure"] for c in code(page) if "mystnb" in c.metadata]
+    assert named
+    for figure in named:
+        assert figure["name"].startswith("fig-")
+        assert figure["caption"].lstrip().startswith("**"), "the message comes first"
+        assert f"{{numref}}`{figure['name']}`" in prose, f"no text refers to {figure['name']}"
+    drawn = [c for c in code(page) if re.search(r"^explore\.(figure|slider)\(", c.source, re.M)]
+    assert all("mystnb" in cell.metadata for cell in drawn), "every figure is numbered"
+
+
+@pytest.mark.parametrize("page", CHAPTERS)
+def test_code_cells_are_parted_by_prose_unless_one_only_shows(page):
+    sequence = cells(page)
+    for first, second in pairwise(sequence):
+        if first.cell_type == second.cell_type == "code":
+            assert quiet(first) or quiet(second) or "assert" in second.source, second.source
+
+
+def typed_result(prose: str) -> str | None:
+    """A measured number that someone typed: a decimal beside a metric's name, or a percentage."""
+    text = re.sub(r"\$[^$]*\$|`[^`]*`|95 %", "", prose)
+    found = re.search(rf"({METRIC})\w*\b[^.\n]{{0,40}}?(?<![\w.])\d*\.\d+|\d+(\.\d+)? ?%", text)
+    return found[0] if found else None
+
+
+@pytest.mark.parametrize("page", CHAPTERS)
+def test_measured_numbers_come_from_cells(page):
+    for cell in cells(page):
+        if cell.cell_type == "markdown":
+            assert typed_result(cell.source) is None
+
+
+def test_the_lint_finds_typed_results():
+    assert typed_result("The student reaches an accuracy of 0.87.") == "accuracy of 0.87"
+    assert typed_result("It recovers 55 % of the gap.") == "55 %"
+    assert typed_result("With 100 labels, 95 % intervals and $a = 0.5$, accuracy rises.") is None
+
+
+@pytest.mark.parametrize("page", CHAPTERS)
+def test_exercises_have_solutions_that_are_checked(page):
+    text = (BOOK / f"{page}.md").read_text(encoding="utf-8")
+    asked = re.findall(r"\{exercise(?:-start)?\}.*\n:label: (\S+)", text)
+    solved = re.findall(r"\{solution-start\} (\S+)\n(.*?)\{solution-end\}", text, re.S)
+    assert 3 <= len(asked) <= 5
+    assert [label for label, _ in solved] == asked
+    for label, solution in solved:
+        assert "check" in solution, f"the solution of {label} is not checked"
