@@ -74,9 +74,13 @@ def test_a_name_is_bound_once(page):
         for statement in ast.parse(cell.source).body:
             if isinstance(statement, ast.FunctionDef | ast.ClassDef):
                 bound.add(statement.name)
-            elif isinstance(statement, ast.Assign | ast.AnnAssign):
-                names = (n for n in ast.walk(statement) if isinstance(n, ast.Name))
-                bound |= {n.id for n in names if isinstance(n.ctx, ast.Store)}
+            elif isinstance(statement, ast.Assign):
+                parts = (node for target in statement.targets for node in ast.walk(target))
+                bound |= {
+                    node.id
+                    for node in parts
+                    if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
+                }
         for name in bound - REBOUND:
             assert name not in seen, f"{name}, of cell {seen.get(name)}, is bound again"
             seen[name] = number
