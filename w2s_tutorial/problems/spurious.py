@@ -33,7 +33,7 @@ class SpuriousProblem:
     * "mixture": each example is in the minority with probability share, and then
       xi ~ N(shift, identity), else N(0, identity).
 
-    The two agree where the share is 0 or 1, that is on each group by itself.
+    The two agree on each group by itself, where the share is 0 or 1.
 
     Attributes:
         n_labeled: number of labelled examples (the paper's n).
@@ -83,38 +83,31 @@ class SpuriousProblem:
                 continue
             if value.dim() != 2 or len(value) != k:
                 raise ValueError(f"{name} must be ({k}, any), got shape {tuple(value.shape)}")
-            off = value.T @ value - torch.eye(value.shape[1]).to(value)
-            if off.numel() and off.abs().max() > 1e-9:
-                worst = float(off.abs().max())
-                raise ValueError(f"{name} must be orthonormal to 1e-9, is off by {worst:.2g}")
+            off = (value.T @ value - torch.eye(value.shape[1]).to(value)).abs()
+            if (off > 1e-9).any():
+                raise ValueError(f"{name} must be orthonormal to 1e-9, got {off.max():.2g} off")
         # Below these sizes least squares has infinite mean risk.
         most = max(self.p_weak, self.p_strong)
         check_count("n_labeled", self.n_labeled, most * self.d_core + 2)
         check_count("n_pool", self.n_pool, self.p_strong * self.d_core + 2)
-        given = self._given_shares()
-        for name, share in given.items():
+        shapes = []
+        for name in ("minority_labeled", "minority_pool", "minority_test"):
+            share = torch.as_tensor(getattr(self, name), dtype=torch.float64)
+            shapes.append(tuple(share.shape))
             if share.numel() == 0 or not ((share >= 0) & (share <= 1)).all():
                 raise ValueError(f"{name} must lie in [0, 1], got {getattr(self, name)!r}")
-        shapes = [tuple(share.shape) for share in given.values()]
         try:
             torch.broadcast_shapes(*shapes)
         except RuntimeError:
             raise ValueError(f"minority shares must broadcast, got shapes {shapes}") from None
 
-    def _given_shares(self) -> dict[str, Tensor]:
-        names = ("minority_labeled", "minority_pool", "minority_test")
-        shift = self.shift
-        return {
-            name: torch.as_tensor(getattr(self, name), dtype=torch.float64, device=shift.device)
-            for name in names
-        }
-
     @property
     def shares(self) -> tuple[Tensor, Tensor, Tensor]:
         """Shares of labelled set, pool and test, float64, with as many axes as their risks."""
-        given = list(self._given_shares().values())
-        axes = max(share.dim() for share in given)
-        labeled, pool, test = (s.reshape((1,) * (axes - s.dim()) + s.shape) for s in given)
+        given = self.minority_labeled, self.minority_pool, self.minority_test
+        tensors = [torch.as_tensor(s, dtype=torch.float64).to(self.shift.device) for s in given]
+        axes = max(share.dim() for share in tensors)
+        labeled, pool, test = (s.reshape((1,) * (axes - s.dim()) + s.shape) for s in tensors)
         return labeled, pool, test
 
     @property
@@ -181,10 +174,9 @@ class SpuriousProblem:
         check_count("p_strong", p_strong, 1)
         check_amount("separation_weak", separation_weak, zero=True)
         check_amount("separation_strong", separation_strong, zero=True)
-        pairs = min(p_weak, p_strong) - 1
+        pairs, k = min(p_weak, p_strong) - 1, max(1, p_weak + p_strong - 2)
         if not 0 <= overlap <= pairs:
             raise ValueError(f"overlap must lie in [0, {pairs}], got {overlap}")
-        k = max(1, p_weak + p_strong - 2)
         identity = torch.eye(k, dtype=torch.float64)
         strong = identity[:, : p_strong - 1]
         weak = identity[:, p_strong - 1 : p_strong + p_weak - 2].clone()
@@ -203,16 +195,5 @@ class SpuriousProblem:
                 f"separation_weak, separation_strong must be reachable at overlap {overlap} and"
                 f" p = {p_weak}, {p_strong}, got {asked}; the nearest shift has {reached}"
             )
-        return cls(
-            n_labeled,
-            n_pool,
-            d_core,
-            weak,
-            strong,
-            shift,
-            noise,
-            minority_labeled,
-            minority_pool,
-            minority_test,
-            reading,
-        )
+        shares = minority_labeled, minority_pool, minority_test
+        return cls(n_labeled, n_pool, d_core, weak, strong, shift, noise, *shares, reading)
