@@ -125,40 +125,53 @@ def jackknife_interval(
     return center - half, center + half
 
 
-def measured_problem(
-    weak: Tensor, strong: Tensor, target: Tensor, *, n_labeled: int, n_pool: int, noise: float
-) -> IntrinsicProblem:
-    """The Gaussian problem with the second moments of these centred views and target.
+def joint_coordinates(weak: Tensor, strong: Tensor, target: Tensor) -> Tensor:
+    """Uncorrelated coordinates (m, k) of mean 0 and variance 1 that make up views and target.
 
-    What neither view predicts of the target becomes its unreachable part.
+    The last one is what neither view predicts of the target, so it is in the target alone.
 
     Args:
-        weak: (m, any); m must exceed the two ranks together, or the views predict everything.
+        weak: (m, any); m must exceed the two ranks together by 2, or the views predict anything.
         strong: (m, any).
-        target: (m,), the noiseless label.
-        n_labeled: as in IntrinsicProblem.
-        n_pool: as in IntrinsicProblem.
-        noise: variance of the label noise to add.
+        target: (m,).
 
     Raises:
-        ValueError: if lengths differ, examples are too few, or a value is not finite.
+        ValueError: if lengths differ, examples are too few, a value is not finite, or the views
+            predict the target to the last digit.
     """
     if target.dim() != 1 or not len(weak) == len(strong) == len(target):
         raise ValueError(
             f"weak, strong and target must list the same examples, got shapes"
             f" {tuple(weak.shape)}, {tuple(strong.shape)}, {tuple(target.shape)}"
         )
-    views = [clean(weak, center=True), clean(strong, center=True)]
-    label = clean(target[:, None], center=True)[:, 0]
-    basis = basis_of(torch.cat(views, 1), center=False)
-    m, k = len(label), basis.shape[1]
+    views = torch.cat([clean(weak, center=True), clean(strong, center=True)], 1)
+    basis = basis_of(views, center=False)
+    m, k = basis.shape
     if m <= k + 1:
         raise ValueError(f"views of joint rank {k} need more than {k + 1} examples, got {m}")
-    coordinates = basis.T / math.sqrt(m)
-    reached = coordinates @ label
-    rest = (label.square().mean() - reached.square().sum()).clamp(min=0.0).sqrt()
-    weak_factor, strong_factor = (
-        torch.cat([coordinates @ view, view.new_zeros(1, view.shape[1])]) for view in views
+    label = clean(target[:, None], center=True)
+    rest = label - basis @ (basis.T @ label)
+    if rest.norm() <= m * torch.finfo(rest.dtype).eps * label.norm():
+        raise ValueError("target must differ from all linear functions of the views")
+    return math.sqrt(m) * torch.cat([basis, rest / rest.norm()], 1)
+
+
+def measured_problem(
+    weak: Tensor, strong: Tensor, target: Tensor, *, n_labeled: int, n_pool: int, noise: float
+) -> IntrinsicProblem:
+    """The Gaussian problem with the second moments of these centred views and target.
+
+    Its coordinates z are `joint_coordinates`, with a normal distribution for theirs.
+
+    Args:
+        weak, strong, target: see `joint_coordinates`.
+        n_labeled, n_pool, noise: see `IntrinsicProblem`; the noise is added to the target's.
+
+    Raises:
+        ValueError: as `joint_coordinates` and `IntrinsicProblem`.
+    """
+    z = joint_coordinates(weak, strong, target)
+    weak_factor, strong_factor, label = (
+        z.T @ clean(view, center=True) / len(z) for view in (weak, strong, target[:, None])
     )
-    reached_and_rest = torch.cat([reached, rest[None]])
-    return IntrinsicProblem(n_labeled, n_pool, weak_factor, strong_factor, reached_and_rest, noise)
+    return IntrinsicProblem(n_labeled, n_pool, weak_factor, strong_factor, label[:, 0], noise)

@@ -22,6 +22,19 @@ def gaussian(shape: tuple[int, ...], generator: torch.Generator) -> Tensor:
     return torch.randn(shape, generator=generator, dtype=torch.float64)
 
 
+def resampled(coordinates: Tensor) -> Latent:
+    """Draws, with replacement, from examples that are at hand: a latent for `simulate_examples`.
+
+    Args:
+        coordinates: (m, k), uncorrelated columns of mean 0 and variance 1.
+    """
+
+    def draw(shape: tuple[int, ...], generator: torch.Generator) -> Tensor:
+        return coordinates[torch.randint(len(coordinates), shape[:2], generator=generator)]
+
+    return draw
+
+
 def simulate_examples(
     problem: IntrinsicProblem,
     *,
