@@ -13,10 +13,13 @@ from pathlib import Path
 
 import chapters
 import colab_notebooks
+import nbformat
 import pytest
 from address import Address
 from bs4 import BeautifulSoup
 from conftest import ROOT, Built, build
+from kernels import run_notebook
+from nbclient.exceptions import CellExecutionError
 from packaging.requirements import Requirement
 from packaging.version import Version
 
@@ -58,18 +61,11 @@ def copy_of_the_book(folder: Path, home: Address) -> Path:
     return folder
 
 
-def run_notebook(notebook: Path, folder: Path, *path: Path) -> subprocess.CompletedProcess[str]:
+def run(notebook: str, folder: Path, *path: Path) -> None:
     """Run every cell in a fresh kernel that starts in a folder."""
-    command = [str(Path(sys.executable).with_name("jupyter-execute")), "--timeout=120"]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(map(str, path))}
-    return subprocess.run(
-        [*command, str(notebook)],
-        cwd=folder,
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=300,
-    )
+    cells = nbformat.reads(notebook, as_version=4)
+    run_notebook(cells, folder=folder, environment=environment, timeout=120)
 
 
 @pytest.fixture
@@ -110,13 +106,11 @@ def test_a_notebook_carries_no_outputs_and_stable_ids(chapter: str) -> None:
     assert not any(cell["outputs"] for cell in code)
 
 
-def test_the_first_notebook_runs_from_top_to_bottom(tmp_path: Path) -> None:
-    notebook = shutil.copy(chapters.BOOK / f"{FIRST}.ipynb", tmp_path)
-    run = run_notebook(Path(notebook), chapters.BOOK)
-    assert run.returncode == 0, run.stderr[-3000:]
+def test_the_first_notebook_runs_from_top_to_bottom() -> None:
+    run((chapters.BOOK / f"{FIRST}.ipynb").read_text(), chapters.BOOK)
 
 
-def test_on_colab_the_notebook_fetches_the_code_and_runs(tmp_path: Path, colab: Path) -> None:
+def test_on_colab_the_notebook_fetches_the_code_and_imports_it(tmp_path: Path, colab: Path) -> None:
     origin = copy_of_the_book(tmp_path / "origin", Address(f"file://{tmp_path}/origin", "trunk"))
     identity = ["-c", "user.name=Test", "-c", "user.email=test@localhost"]
     for arguments in (
@@ -134,23 +128,20 @@ def test_on_colab_the_notebook_fetches_the_code_and_runs(tmp_path: Path, colab: 
         f"assert w2s_tutorial.__file__.startswith({str(content / 'origin')!r})\n"
         f"assert os.getcwd() == {str(content / 'origin' / 'book')!r}"
     )
-    first = next(i for i, cell in enumerate(notebook["cells"]) if cell["cell_type"] == "code")
-    set_up, base = notebook["cells"][first], {"metadata": {}, "outputs": []}
-    twice = {**set_up, "id": "again"}  # a reader may run the cell again
-    extra = {**base, "cell_type": "code", "execution_count": None, "id": "check", "source": check}
-    notebook["cells"][first + 1 : first + 1] = [twice, extra]
-    (content / "opened.ipynb").write_text(json.dumps(notebook))
-    run = run_notebook(content / "opened.ipynb", content, colab)
-    assert run.returncode == 0, run.stderr[-3000:]
+    set_up, imports = [cell for cell in notebook["cells"] if cell["cell_type"] == "code"][:2]
+    again = {**set_up, "id": "again"}  # a reader may run the cell twice
+    where = {**imports, "id": "where", "source": check}
+    notebook["cells"] = [set_up, again, where, imports]
+    run(json.dumps(notebook), content, colab)
+    assert (content / "origin" / "w2s_tutorial").is_dir()
 
 
 def test_on_colab_a_book_without_address_says_what_to_do(tmp_path: Path, colab: Path) -> None:
     home = Address("https://github.com/ORG/REPO", "main")
-    (tmp_path / "opened.ipynb").write_text(dict(colab_notebooks.notebooks(home))[FIRST])
-    run = run_notebook(tmp_path / "opened.ipynb", tmp_path, colab)
-    assert run.returncode != 0
-    error = re.sub(r"\x1b\[[\d;]*m", "", run.stderr)
-    assert "RuntimeError: This copy of the book has no address yet" in error
+    notebook = dict(colab_notebooks.notebooks(home))[FIRST]
+    with pytest.raises(CellExecutionError, match="has no address yet") as caught:
+        run(notebook, tmp_path, colab)
+    assert caught.value.ename == "RuntimeError"
 
 
 def test_links_of_notebooks_lead_to_places_of_the_published_book(fast_book: Built) -> None:

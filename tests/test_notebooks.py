@@ -65,6 +65,8 @@ def translate(text: str, home: Address = HOME) -> str:
         ("[out](https://example.org)", "[out](https://example.org)"),
         (r"$\PGR$ and `\PGR` stay apart", r"$\mathrm{PGR}$ and `\PGR` stay apart"),
         ("`{ref}` in code", "`{ref}` in code"),
+        ("`word`: text", "`word`: text"),
+        ("[`code`](there.md)", f"[`code`]({BOOK}there.html)"),
         ("(label)=\n## Title", "## Title"),
         ("% a comment\nText", "Text"),
         ("$$\nx\n$$", "$$\nx\n$$"),

@@ -13,7 +13,6 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
-from time import perf_counter
 from typing import Any
 
 import nbformat
@@ -21,7 +20,7 @@ from chapters import BOOK, chapters, inputs_hash, is_fast, package_hash
 from jupyter_cache import get_cache
 from jupyter_cache.base import CacheBundleIn, JupyterCacheAbstract
 from jupyter_cache.readers import get_reader
-from nbclient import NotebookClient
+from kernels import run_notebook
 from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 
 Run = dict[str, Any]
@@ -77,37 +76,12 @@ def _recorded(
 
 
 def _execute(name: str, notebook: nbformat.NotebookNode, timeout: int) -> Run | str:
-    """Execute in place; the run's seconds and memory, or the traceback."""
-    peak: list[float] = []
-
-    def note_peak(**_: object) -> None:
-        peak[:] = _peak_mib(client.km.provisioner.pid)
-
-    client: Any = NotebookClient(
-        notebook,
-        timeout=timeout,
-        on_cell_executed=note_peak,
-        record_timing=False,  # the times would enter the key, and MyST-NB would find no match
-    )
+    """Execute in place; the run's seconds and memory, or what went wrong."""
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONHASHSEED": "0"}
-    start = perf_counter()
     try:
-        client.execute(cwd=str(BOOK), env=environment)
+        return run_notebook(notebook, folder=BOOK, environment=environment, timeout=timeout)
     except (CellExecutionError, CellTimeoutError, DeadKernelError) as error:
         return f"{name}: {error}"
-    return {
-        "execution_seconds": round(perf_counter() - start, 1),
-        "peak_mib": round(peak[0]) if peak else None,
-    }
-
-
-def _peak_mib(pid: int) -> list[float]:
-    """Peak resident memory of a process in MiB; empty where the system does not tell."""
-    try:
-        status = Path(f"/proc/{pid}/status").read_text()
-    except OSError:
-        return []
-    return [int(line.split()[1]) / 1024 for line in status.splitlines() if "VmHWM" in line]
 
 
 def _circumstances() -> Run:

@@ -16,7 +16,7 @@ TITLED = re.compile(r"(?P<words>.+?)\s*<(?P<label>[^<>]+)>", re.DOTALL)
 LINK = re.compile(r"(?P<image>!?)\[(?P<words>[^\[\]]*)\]\((?P<target>[^()\s]+)\)")
 FOOTNOTE = re.compile(r"\[\^(?P<name>[\w-]+)\]:?")
 ELSEWHERE = re.compile(r"https?:|mailto:|data:")
-UNTRANSLATED = re.compile(r"\{\{.*?\}\}|^:{3,}.*|^: .*|\{[\w:-]+\}`", re.MULTILINE)
+UNTRANSLATED = re.compile(r"\{\{ .*?\}\}|^:{3,}.*|^: .*", re.MULTILINE)
 WRAPPED = {"sub": "<sub>{}</sub>", "sup": "<sup>{}</sup>", "math": "${}$", "kbd": "<kbd>{}</kbd>"}
 
 
@@ -30,12 +30,17 @@ class Inline:
 
     def __call__(self, text: str) -> str:
         """Markdown of a paragraph; code spans stay as they are."""
-        pieces, end = [], 0
-        for span in ROLE_OR_CODE.finditer(text):
-            pieces.append(self._prose(text[end : span.start()]))
-            pieces.append(self._role(span["role"], span["text"]) if span["role"] else span[0])
-            end = span.end()
-        return "".join([*pieces, self._prose(text[end:])])
+        if left := UNTRANSLATED.search(text):
+            raise ValueError(f"syntax that the notebooks do not know: {left[0]!r}")
+        spans: list[str] = []
+
+        def put_aside(found: re.Match[str]) -> str:
+            spans.append(self._role(found["role"], found["text"]) if found["role"] else found[0])
+            return f"\0{len(spans) - 1}\0"
+
+        text = LINK.sub(self._link, self.tex(ROLE_OR_CODE.sub(put_aside, text)))
+        text = FOOTNOTE.sub(lambda found: f"<sup>{found['name']}</sup>", text)
+        return re.sub(r"\0(\d+)\0", lambda found: spans[int(found[1])], text)
 
     def tex(self, text: str) -> str:
         """TeX with the book's macros written out: a notebook does not know them."""
@@ -55,12 +60,6 @@ class Inline:
             return words
         anchor = f"#{target.anchor}" if target.anchor else ""
         return f"[{words}]({self.address.published}{target.page}.html{anchor})"
-
-    def _prose(self, text: str) -> str:
-        if left := UNTRANSLATED.search(text):
-            raise ValueError(f"syntax that the notebooks do not know: {left[0]!r}")
-        text = LINK.sub(self._link, self.tex(text))
-        return FOOTNOTE.sub(lambda m: f"<sup>{m['name']}</sup>", text)
 
     def _link(self, found: re.Match[str]) -> str:
         target, words = found["target"], found["words"]
