@@ -1,4 +1,4 @@
-"""What many tests share: real data where it is at hand, and the book built once in fast mode."""
+"""What tests share: real data, the book built once in fast mode, a browser to open it."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import Browser, sync_playwright
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "book" / "_ext"))
@@ -71,14 +72,13 @@ def fast_book() -> Built:
 
 
 @pytest.fixture(scope="session")
-def browser() -> Iterator[object]:
+def browser() -> Iterator[Browser]:
     """A headless browser that starts no connection of its own."""
     executable = next(filter(None, map(shutil.which, BROWSERS)), None)
     if executable is None:
         skip_or_fail(f"no browser: none of {', '.join(BROWSERS)} is installed")
-    playwright = pytest.importorskip("playwright.sync_api")
     flags = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"]
-    with playwright.sync_playwright() as driver:
+    with sync_playwright() as driver:
         chromium = driver.chromium.launch(executable_path=executable, args=flags)
         yield chromium
         chromium.close()

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import chapters
 import pytest
-from conftest import Built
+from axe_playwright_python.sync_playwright import Axe
+from conftest import Built, skip_or_fail
+from playwright.sync_api import Browser, ConsoleMessage, Page, Request
 
 pytestmark = pytest.mark.xdist_group("book")
 
@@ -33,19 +34,19 @@ LOADING = (
 class Visit:
     """A page that was opened, and everything that went wrong meanwhile."""
 
-    page: Any
+    page: Page
     faults: list[str] = field(default_factory=list)
 
 
-def visit(browser: Any, file: Path, width: int, scheme: str) -> Visit:
+def visit(browser: Browser, file: Path, width: int, scheme: str) -> Visit:
     context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)
     seen = Visit(context.new_page())
 
-    def note_request(request: Any) -> None:
+    def note_request(request: Request) -> None:
         if not request.url.startswith(("file:", "data:", "blob:")):
             seen.faults.append(f"asks the network: {request.url}")
 
-    def note_message(message: Any) -> None:
+    def note_message(message: ConsoleMessage) -> None:
         if message.type == "error":
             seen.faults.append(f"console: {message.text}")
 
@@ -64,9 +65,8 @@ def visit(browser: Any, file: Path, width: int, scheme: str) -> Visit:
 @pytest.mark.parametrize(("width", "scheme"), SCREENS)
 @pytest.mark.parametrize("name", PAGES)
 def test_page_in_a_browser(
-    browser: Any, fast_book: Built, name: str, width: int, scheme: str
+    browser: Browser, fast_book: Built, name: str, width: int, scheme: str
 ) -> None:
-    axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
     seen = visit(browser, fast_book.html / f"{name}.html", width, scheme)
     try:
         assert not seen.faults
@@ -75,23 +75,22 @@ def test_page_in_a_browser(
         assert seen.page.evaluate("() => document.documentElement.dataset.theme") == scheme
         assert seen.page.evaluate(RENDERED) == seen.page.evaluate(FORMULAS)
         assert not seen.page.evaluate(UNREADABLE)
-        assert not violations(axe.run(seen.page).response)
+        assert not violations(seen.page)
     finally:
         seen.page.context.close()
 
 
-def violations(report: dict[str, Any]) -> list[str]:
-    """Rules broken with serious or critical impact, with the places."""
+def violations(page: Page) -> list[str]:
+    """Rules of axe-core broken with serious or critical impact, with the places."""
     return [
         f"{rule['id']} ({rule['impact']}): {node['html'][:160]}"
-        for rule in report["violations"]
+        for rule in Axe().run(page).response["violations"]
         if rule["impact"] in IMPACTS and rule["id"] not in KNOWN
         for node in rule["nodes"]
     ]
 
 
-def test_the_checks_can_fail(browser: Any, tmp_path: Path) -> None:
-    axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
+def test_the_checks_can_fail(browser: Browser, tmp_path: Path) -> None:
     page = tmp_path / "bad.html"
     page.write_text(
         "<html><body><h1>Bad</h1><img src='missing.png'><div style='width:900px'>wide</div>"
@@ -104,28 +103,31 @@ def test_the_checks_can_fail(browser: Any, tmp_path: Path) -> None:
     assert "undefined_name" in faults
     content, window = seen.page.evaluate(WIDTHS)
     assert content > window
-    assert any("image-alt" in fault for fault in violations(axe.run(seen.page).response))
+    assert any("image-alt" in fault for fault in violations(seen.page))
     seen.page.context.close()
 
 
-def test_there_is_a_formula_to_render(browser: Any, fast_book: Built) -> None:
+def test_there_is_a_formula_to_render(browser: Browser, fast_book: Built) -> None:
     seen = visit(browser, fast_book.html / f"{chapters.chapters()[0]}.html", 1280, "light")
     assert seen.page.evaluate(FORMULAS) > 0
     seen.page.context.close()
 
 
-def test_search_finds_a_page_without_a_server(browser: Any, fast_book: Built) -> None:
+def test_search_finds_a_page_without_a_server(browser: Browser, fast_book: Built) -> None:
     context = browser.new_context()
     page = context.new_page()
     page.goto((fast_book.html / "index.html").as_uri())
     page.goto((fast_book.html / "search.html").as_uri() + "?q=student")
     page.wait_for_selector("#search-results li a", timeout=10_000)
     first = page.locator("#search-results li a").first.get_attribute("href")
+    assert first is not None
     assert first.split("?")[0].split("#")[0].removesuffix(".html") in PAGES
     context.close()
 
 
-def test_a_word_typed_into_the_search_field_finds_a_page(browser: Any, fast_book: Built) -> None:
+def test_a_word_typed_into_the_search_field_finds_a_page(
+    browser: Browser, fast_book: Built
+) -> None:
     context = browser.new_context(viewport={"width": 1280, "height": 900})
     page = context.new_page()
     page.goto((fast_book.html / "index.html").as_uri())
@@ -134,3 +136,12 @@ def test_a_word_typed_into_the_search_field_finds_a_page(browser: Any, fast_book
     page.keyboard.press("Enter")
     page.wait_for_selector("#search-results li a", timeout=10_000)
     context.close()
+
+
+def test_a_missing_browser_is_a_failure_only_in_ci(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CI", "true")
+    with pytest.raises(pytest.fail.Exception, match="no browser"):
+        skip_or_fail("no browser")
+    monkeypatch.delenv("CI")
+    with pytest.raises(pytest.skip.Exception, match="no browser"):
+        skip_or_fail("no browser")
