@@ -148,10 +148,11 @@ def test_cells(monkeypatch: pytest.MonkeyPatch) -> None:
     )
     body = (
         cell("hide-input", "hidden")
-        + cell("book-only", "absent")
+        + figure.replace("---\n", "---\ntags: [book-only]\n", 1).replace("plot", "absent")
+        + "\n"
         + cell("colab-only, remove-cell, skip-execution", "live")
         + cell("raises-exception", "wrong")
-        + "\n```{solution-start} ex-a\n```\n\n"
+        + "\n```{solution-start} ex-a\n```\n\nWords.\n\n"
         + cell("", "answer")
         + "\n```{solution-end}\n```\n\n"
         + figure
@@ -160,12 +161,15 @@ def test_cells(monkeypatch: pytest.MonkeyPatch) -> None:
     sources = list(cells)
     assert sources[0] == "# Title"
     assert "google.colab" in sources[1]
-    assert cells["hidden"]["metadata"] == {"cellView": "form", "tags": ["hide-input"]}
+    hidden = colab_notebooks.FOLDED
+    assert cells["hidden"]["metadata"] == {**hidden, "tags": ["hide-input"]}
     assert "absent" not in cells
     assert cells["live"]["metadata"] == {}
     assert cells["wrong"]["metadata"] == {"tags": ["raises-exception"]}
-    assert cells["answer"]["metadata"] == {"cellView": "form"}
-    assert sources[-2:] == ["plot", "**Figure 3.1.** A *c*."]
+    assert "**Solution to Exercise 3.1**" in cells
+    assert "<details><summary>Show the solution</summary>\n\nWords.\n\n</details>" in cells
+    assert cells["answer"]["metadata"] == hidden
+    assert sources[-2:] == ["plot", "**Figure 3.2.** A *c*."], "a picture only in the book counts"
 
 
 def test_an_edit_changes_the_ids_of_the_edited_cells_alone(monkeypatch: pytest.MonkeyPatch) -> None:

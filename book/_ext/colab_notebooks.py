@@ -20,12 +20,13 @@ from address import Address, load
 from labels import Numbering
 from myst_blocks import Directive, parse
 from myst_inline import Inline
-from myst_to_markdown import Translator
+from myst_to_markdown import Translator, fold
 from setup_cell import setup_cell
 
 CONFIG = chapters.ROOT / "_config.yml"
 ONLY_FOR_THE_BUILDER = {"colab-only", "remove-cell", "skip-execution"}
 HIDDEN = {"hide-input", "hide-cell", "remove-input", "remove-cell"}
+FOLDED = {"cellView": "form", "jupyter": {"source_hidden": True}}  # on Colab, in JupyterLab
 METADATA = {
     "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
     "language_info": {"name": "python"},
@@ -53,29 +54,33 @@ def _cells(page: str, number: int, home: Address) -> Iterator[nbformat.NotebookN
     prose: list[str] = []
     set_up, in_solution = False, False
     for block in parse(source):
-        if not (isinstance(block, Directive) and block.name == "code-cell"):
-            prose.append(translate.block(block))
-            if isinstance(block, Directive) and block.name.startswith("solution-"):
-                in_solution = block.name == "solution-start"
+        name = block.name if isinstance(block, Directive) else ""
+        if name in ("code-cell", "solution-start", "solution-end"):
+            yield from _markdown(prose, folded=in_solution)
+            prose = []
+        if not isinstance(block, Directive) or name != "code-cell":
+            in_solution = name == "solution-start" or (in_solution and name != "solution-end")
+            if name == "solution-start":
+                yield nbformat.v4.new_markdown_cell(translate.block(block))
+            else:
+                prose.append(translate.block(block))
             continue
-        yield from _markdown(prose)
-        prose = []
         if not set_up:
-            yield nbformat.v4.new_code_cell(setup_cell(home), metadata={"cellView": "form"})
+            yield nbformat.v4.new_code_cell(setup_cell(home), metadata=FOLDED)
             set_up = True
         tags = set(block.options.get("tags", []))
+        figure = (block.options.get("mystnb") or {}).get("figure") or {}
+        caption = translate.caption("figure", figure["caption"]) if "caption" in figure else ""
         if "book-only" not in tags:
             yield _code_cell(block, tags, folded=in_solution)
-            figure = (block.options.get("mystnb") or {}).get("figure") or {}
-            if "caption" in figure:
-                prose.append(translate.caption("figure", figure["caption"]))
+            prose.append(caption)
     yield from _markdown(prose)
 
 
-def _markdown(prose: list[str]) -> Iterator[nbformat.NotebookNode]:
+def _markdown(prose: list[str], *, folded: bool = False) -> Iterator[nbformat.NotebookNode]:
     text = "\n\n".join(part.strip("\n") for part in prose if part.strip())
     if text:
-        yield nbformat.v4.new_markdown_cell(text)
+        yield nbformat.v4.new_markdown_cell(fold("Show the solution", text) if folded else text)
 
 
 def _code_cell(block: Directive, tags: set[str], *, folded: bool) -> nbformat.NotebookNode:
@@ -83,7 +88,7 @@ def _code_cell(block: Directive, tags: set[str], *, folded: bool) -> nbformat.No
     if kept := sorted(tags - ONLY_FOR_THE_BUILDER):
         metadata["tags"] = kept
     if folded or (tags & HIDDEN and "colab-only" not in tags):
-        metadata["cellView"] = "form"
+        metadata |= FOLDED
     return nbformat.v4.new_code_cell(block.body, metadata=metadata)
 
 
