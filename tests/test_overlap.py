@@ -6,8 +6,6 @@ from assertions import assert_agrees
 from intrinsic_cases import generator, normal, views, z_score
 
 from w2s_tutorial import overlap
-from w2s_tutorial.simulation.examples import simulate_examples
-from w2s_tutorial.theory import intrinsic
 
 
 def random_rotation(d, seed=0):
@@ -139,22 +137,6 @@ def test_jackknife_interval_of_a_mean_is_the_textbook_one():
     )
 
 
-def test_measured_problem_has_the_moments_of_the_features():
-    """Views sampled from the problem have the covariances, and the label its correlations."""
-    weak, strong = views(300, 5, 7, [0.9, 0.6])
-    weak, strong = weak @ normal(5, 9, seed=3), strong @ normal(7, 7, seed=4)
-    target = weak[:, 0] + strong[:, 1] + 0.5 * normal(300, seed=8)
-    given = overlap.measured_problem(weak, strong, target, n_labeled=60, n_pool=80, noise=1.0)
-    assert (given.d_weak, given.d_strong) == (5, 7)
-    joint = torch.cat([weak, strong, target[:, None]], 1)
-    model = torch.cat([given.weak, given.strong, given.target[:, None]], 1)
-    torch.testing.assert_close(model.T @ model, joint.T.cov(correction=0))
-    raw = raw_overlap(weak, strong)
-    assert given.d_shared == pytest.approx(float(raw), rel=1e-9)
-    measured = simulate_examples(given, trials=4000, generator=generator())
-    assert_agrees(measured.student, intrinsic.risks(given).student)
-
-
 @pytest.mark.parametrize(
     ("call", "message"),
     [
@@ -178,16 +160,16 @@ def test_measured_problem_has_the_moments_of_the_features():
             r"groups must lie in 2\.\.9, got 10",
         ),
         (
-            lambda: overlap.measured_problem(
-                normal(9, 2), normal(9, 2), normal(8), n_labeled=9, n_pool=9, noise=1.0
-            ),
+            lambda: overlap.joint_coordinates(normal(9, 2), normal(9, 2), normal(8)),
             r"\(9, 2\), \(9, 2\), \(8,\)",
         ),
         (
-            lambda: overlap.measured_problem(
-                normal(5, 2), normal(5, 2, seed=1), normal(5), n_labeled=9, n_pool=9, noise=1.0
-            ),
+            lambda: overlap.joint_coordinates(normal(5, 2), normal(5, 2, seed=1), normal(5)),
             "joint rank 4 need more than 5 examples, got 5",
+        ),
+        (
+            lambda: overlap.joint_coordinates(normal(9, 2), normal(9, 2), normal(9, 2)[:, 0]),
+            "target must differ from all linear functions",
         ),
     ],
 )

@@ -83,7 +83,7 @@ def check_bound_fails(problem: IntrinsicProblem) -> str:
     require(bound > 0, f"The bound is {bound:.2f} here. Find one above 0: it has to claim a gain.")
     risks = _simulate(problem)
     # Not the ratio itself but a difference that is negative exactly where PGR is below the bound.
-    low, high = _interval(risks.weak - risks.student - bound * (risks.weak - risks.ceiling))
+    _, high = _interval(risks.weak - risks.student - bound * (risks.weak - risks.ceiling))
     measured = (risks.weak - risks.student).mean() / (risks.weak - risks.ceiling).mean()
     found = f"The bound is {bound:.2f}, measured PGR {measured:.2f}"
     require(

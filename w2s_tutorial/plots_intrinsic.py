@@ -64,7 +64,7 @@ def canonical_angle(ax: Axes, degrees: float, errors: ArrayLike) -> Axes:
 
 def curves_against(
     ax: Axes,
-    table: DataFrame | None,
+    table: DataFrame,
     x: str,
     value: str,
     *,
@@ -80,7 +80,7 @@ def curves_against(
     Set a logarithmic scale on ax before the call.
 
     Args:
-        table: columns x, series, mean, low, high: measured points with intervals. None: no points.
+        table: columns x, series, mean, low, high: measured points with intervals.
         x: name of the column with the settings.
         value: what is shown, in words; labels the y axis.
         series: name of the column that tells the curves apart.
@@ -94,8 +94,7 @@ def curves_against(
         ValueError: if a column is missing, a number is not finite, or there are over 4 curves.
     """
     findings.check_table("theory", theory, key=[x, series], finite=[x, "value"])
-    if table is not None:
-        findings.check_table("table", table, key=[x, series], finite=[x, "mean", "low", "high"])
+    findings.check_table("table", table, key=[x, series], finite=[x, "mean", "low", "high"])
     if published is not None:
         findings.check_table("published", published, key=[x, series], finite=[x, "value"])
     kinds = list(dict.fromkeys(theory[series]))
@@ -113,14 +112,12 @@ def curves_against(
         if published is not None:
             other = published[published[series] == kind].sort_values(x)
             ax.plot(other[x], other["value"], color=COLOR["baseline"], ls=dash, lw=1.3, zorder=1)
-        dots: dict[str, Any] = {"marker": shape, "markersize": 7, "markeredgecolor": "white"}
-        if table is None:
-            rows = curve.assign(mean=curve["value"], low=np.nan, high=np.nan)
-        else:
-            rows = table[table[series] == kind].sort_values(x)
-            ax.vlines(rows[x], rows["low"], rows["high"], color="black", linewidth=1.5, zorder=3)
-            ax.plot(rows[x], rows["mean"], linestyle="none", color="black", zorder=4, **dots)
-        keys.append(Line2D([], [], label=label, **style, **(dots if table is not None else {})))
+        dots: dict[str, Any] = {"marker": shape, "markersize": 8.5}
+        dots |= {"markeredgecolor": "white", "markeredgewidth": 0.6}
+        rows = table[table[series] == kind].sort_values(x)
+        ax.vlines(rows[x], rows["low"], rows["high"], color="black", linewidth=1.5, zorder=3)
+        ax.plot(rows[x], rows["mean"], linestyle="none", color="black", zorder=4, **dots)
+        keys.append(Line2D([], [], label=label, **style, **dots))
         said.append(findings.course(rows, x, label))
     if published is not None:
         keys.append(Line2D([], [], color=COLOR["baseline"], linewidth=1.3, label="as published"))

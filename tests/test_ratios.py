@@ -1,0 +1,77 @@
+"""Ratios of roles per setting, against a loop."""
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from w2s_tutorial.metrics import opr, pgr
+from w2s_tutorial.ratios import exact_ratio, measured_ratio
+from w2s_tutorial.sweeps import sweep
+
+
+def generator():
+    return torch.Generator().manual_seed(0)
+
+
+def table():
+    g = generator()
+
+    def run(n, d):
+        return {
+            "student": 1.0 * n + d + torch.rand(12, generator=g, dtype=torch.float64),
+            "weak": 3.0 * n + torch.rand(12, generator=g, dtype=torch.float64),
+            "ceiling": 0.5 + torch.rand(12, generator=g, dtype=torch.float64),
+        }
+
+    return sweep(run, {"d": [0.1, 0.2], "n": [9, 3]})
+
+
+def values(t, role, **setting):
+    for name, value in setting.items():
+        t = t[t[name] == value]
+    return torch.tensor(t[t["role"] == role]["value"].to_numpy())
+
+
+def test_ratio_of_means_at_every_setting_in_order():
+    t = table()
+    roles = ("weak", "student", "ceiling")
+    found = measured_ratio(t, ["d", "n"], pgr, roles, generator=generator())
+    assert found[["d", "n"]].to_numpy().tolist() == [[0.1, 9], [0.1, 3], [0.2, 9], [0.2, 3]]
+    for row in found.itertuples():
+        expected = pgr(*(values(t, role, d=row.d, n=row.n) for role in roles))
+        assert row.mean == pytest.approx(float(expected))
+        assert row.low < row.mean < row.high
+
+
+def test_heads_are_paired_whatever_the_order_of_rows():
+    t = table()
+    # Student and weak move together from head to head: their ratio is known far better than
+    # either, if heads are paired.
+    shared = t["head"] * 5.0
+    t["value"] = np.where(t["role"] == "ceiling", t["value"], 100 + shared)
+    mixed = t.sample(frac=1, random_state=1)
+    found = measured_ratio(mixed, ["d", "n"], opr, ("student", "weak"), generator=generator())
+    assert (found["high"] - found["low"]).max() < 1e-12
+
+
+def test_exact_ratio_equals_the_statistic():
+    t = table().query("head == 0").drop(columns="head").sample(frac=1, random_state=2)
+    found = exact_ratio(t, ["d", "n"], opr, ("student", "weak"))
+    assert len(found) == 4
+    for row in found.itertuples():
+        weak, student = (values(t, role, d=row.d, n=row.n) for role in ("weak", "student"))
+        assert row.value == pytest.approx(float(weak / student))
+
+
+def test_bad_tables_are_refused():
+    t = table()
+    with pytest.raises(ValueError, match="table must have baseline for every head"):
+        measured_ratio(t, ["d", "n"], opr, ("student", "baseline"), generator=generator())
+    with pytest.raises(ValueError, match="table must have 1 row per d and n and role"):
+        exact_ratio(t, ["d", "n"], opr, ("student", "weak"))
+    short = t[~((t["role"] == "weak") & (t["head"] == 3))]
+    with pytest.raises(ValueError, match="table must have weak for every head"):
+        measured_ratio(short, ["d", "n"], opr, ("student", "weak"), generator=generator())
+    with pytest.raises(ValueError, match="table must have columns"):
+        exact_ratio(pd.DataFrame({"d": [1]}), ["d"], opr, ("student", "weak"))
