@@ -50,6 +50,19 @@ def test_accuracy_known_ends():
     assert metrics.disagreement(output, output).tolist() == [0.0] * 3
 
 
+def test_repeated_mistakes_against_a_loop():
+    weak, target, _ = outputs(seed=1)
+    student, _, _ = outputs(seed=2)
+    for i, share in enumerate(metrics.repeated_mistakes(weak, student, target).tolist()):
+        label = target[i].argmax(-1)
+        missed = [e for e in range(30) if weak[i, e].argmax() != label[e]]
+        both = [e for e in missed if student[i, e].argmax() != label[e]]
+        assert share == pytest.approx(len(both) / len(missed))
+    assert metrics.repeated_mistakes(weak, weak, target).tolist() == [1.0] * 3
+    assert metrics.repeated_mistakes(weak, target.float(), target).tolist() == [0.0] * 3
+    assert metrics.repeated_mistakes(target.float(), weak, target).isnan().all()
+
+
 def test_misfit_is_the_squared_error_between_two_models():
     output, target, _ = outputs()
     byhand = ((output - target) ** 2).sum(-1).mean(-1)

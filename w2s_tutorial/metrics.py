@@ -74,6 +74,12 @@ def disagreement(student_output: Tensor, weak_output: Tensor) -> Tensor:
     return 1 - accuracy(student_output, weak_output)
 
 
+def repeated_mistakes(weak_output: Tensor, student_output: Tensor, target: Tensor) -> Tensor:
+    """Share of the weak model's mistakes that the student makes too: (h,); NaN without mistakes."""
+    missed = 1 - _right(weak_output, target)
+    return (missed * (1 - _right(student_output, target))).sum(-1) / missed.sum(-1)
+
+
 def pgr(weak: Tensor, student: Tensor, ceiling: Tensor, *, min_gap: float = 0.0) -> Tensor:
     """Performance gap recovered: (student - weak) / (ceiling - weak), of means over heads.
 
