@@ -17,8 +17,7 @@ def student_variance(problem: IntrinsicProblem) -> Tensor:
     """σ²/(n−d_w−1) · (d_sw + (d_w−d_sw) d_s/N), the paper's (T1).
 
     Exact for the risk on the pool if the weak view holds the target (ρ_w = 0). On fresh examples
-    it is too low: d_s/N has to be d_s/(N−d_s−1), 5 % more at N = 20 d_s and 1.35 times at
-    N = 4 d_s.
+    it is too low: d_s/N has to be d_s/(N−d_s−1), 5 % more at N = 20 d_s, a third at N = 4 d_s.
     """
     problem.require_finite_risk()
     inherited = problem.d_shared
@@ -30,9 +29,10 @@ def student_variance(problem: IntrinsicProblem) -> Tensor:
 def risks(problem: IntrinsicProblem) -> Risks:
     """The curves of the paper's plots: a fixed-design form for three roles, a bound for one.
 
-    Weak model, baseline and ceiling: ρ + σ² d/n. Exact on the training examples, too low on fresh
-    ones (by half at n = 2 d). Student: (T1) plus (T2), ρ_w + ρ_s; an upper bound on the pool if
-    ρ_w is far below σ², and on fresh examples only for n_pool far above d_strong.
+    Weak model, baseline and ceiling: ρ + σ² d/n. With ρ = 0 exact on the training examples; its
+    variance is too low on fresh ones (by half at n = 2 d). Student: (T1) plus (T2), ρ_w + ρ_s; an
+    upper bound on the pool if ρ_w is far below σ², on fresh examples only if n_pool is also far
+    above d_strong.
     """
     own = intrinsic.bias(problem)
     n, total = problem.n_labeled, problem.n_labeled + problem.n_pool
