@@ -141,14 +141,11 @@ def stop_at(step: int):
 
 
 @pytest.mark.parametrize("forgotten", ["draws", "order", "optimizer"])
-def test_each_saved_part_is_needed(tmp_path, monkeypatch, forgotten):
+def test_each_saved_part_is_needed(tmp_path, forgotten):
     """The control of the test above: leave one part out and the bits differ."""
     path = tmp_path / "c"
-    arguments = dict(generator=generator, augment=noisy, checkpoint=path, checkpoint_every=7)
-    arguments |= SETTINGS
-    run = lambda loss: fit(
-        Network(), loss, (IMAGES, LABELS), **arguments | {"generator": generator()}
-    )
+    settings = SETTINGS | {"augment": noisy, "checkpoint": path, "checkpoint_every": 7}
+    run = lambda loss: fit(Network(), loss, (IMAGES, LABELS), generator=generator(), **settings)
     whole = run(loss).network
     path.unlink()
     with pytest.raises(InterruptedError):

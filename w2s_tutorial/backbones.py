@@ -161,7 +161,7 @@ def build(
     """
     network = assemble(name, in_channels, image_size, tasks).to_empty(device="cpu")
     bodies.initialize(network, generator=generator)
-    return network
+    return network.to(memory_format=torch.channels_last)
 
 
 def assemble(

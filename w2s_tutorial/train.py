@@ -89,7 +89,8 @@ def fit(
             other data, settings or seed.
         FloatingPointError: naming the step, if a loss is NaN or infinite.
     """
-    rank, ranks = (dist.get_rank(), dist.get_world_size()) if dist.is_initialized() else (0, 1)
+    several = dist.is_available() and dist.is_initialized()
+    rank, ranks = (dist.get_rank(), dist.get_world_size()) if several else (0, 1)
     _check(data, steps, batch_size, lr, warmup, micro_batch, checkpoint_every, ranks)
     device, n = torch.device(device), len(data[0])
     seed = int(torch.randint(2**62, (), generator=generator, device=generator.device))

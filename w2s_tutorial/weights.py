@@ -39,7 +39,7 @@ def load(path: Path | str) -> Backbone:
     about, weights = _read(path)
     network = assemble(**about["recipe"])
     network.load_state_dict(weights, assign=True)
-    return network.eval()
+    return network.to(memory_format=torch.channels_last).eval()
 
 
 def facts(path: Path | str) -> dict[str, Any]:

@@ -1,0 +1,136 @@
+"""Training: `train.fit` against the loop that a beginner's tutorial ends with, in one run.
+
+The rival is a Dataset that normalises each image as it is asked for, a DataLoader that shuffles
+and collates, and the plain loop over its batches in float32. Network, data, batch size, optimizer
+and learning rate are the same. The two take turns; the table has the medians and their quartiles.
+
+    python benchmarks/train.py [--save data/benchmarks/train.csv]     (half a minute on 2 cores)
+"""
+
+from __future__ import annotations
+
+import argparse
+import copy
+import statistics
+import time
+from collections.abc import Callable
+
+import pandas as pd
+import torch
+from torch import Tensor, nn
+from torch.utils.data import DataLoader, Dataset
+
+from w2s_tutorial.backbones import Supervised, build
+from w2s_tutorial.objectives import classification
+from w2s_tutorial.sweeps import save_result
+from w2s_tutorial.train import fit
+
+IMAGES, BATCH, LR, ROUNDS = 20_000, 128, 1e-3, 5
+STEPS = {"cnn": 30, "resnet": 6}  # per turn and network on a CPU; a GPU does ten times as many
+
+
+class Pictures(Dataset):
+    """Images normalised one at a time, as tutorials do it."""
+
+    def __init__(self, images: Tensor, labels: Tensor) -> None:
+        self.images, self.labels = images, labels
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def __getitem__(self, number: int) -> tuple[Tensor, Tensor]:
+        return (self.images[number].float() / 255 - 0.286) / 0.353, self.labels[number]
+
+
+def tutorial(network: Supervised, images: Tensor, labels: Tensor, steps: int, device: str) -> None:
+    """The tutorial's loop, for a number of steps."""
+    # In torch's usual layout: changing it is part of what `fit` does, and no part of tutorials.
+    network = copy.deepcopy(network).to(device).to(memory_format=torch.contiguous_format)
+    loader = DataLoader(Pictures(images, labels), batch_size=BATCH, shuffle=True)
+    optimizer = torch.optim.AdamW(network.parameters(), lr=LR)
+    measure = nn.CrossEntropyLoss()
+    done = 0
+    while done < steps:
+        for batch, label in loader:
+            batch, label = batch.to(device), label.to(device)
+            (output,) = network.classify(batch)
+            loss = measure(output, label)
+            loss.backward()
+            optimizer.step()
+            optimizer.zero_grad()
+            if done % 100 == 0:
+                loss.item()
+            done += 1
+            if done == steps:
+                break
+
+
+def images_per_second(turn: Callable[[], object], steps: int, device: str) -> float:
+    """By the clock on a GPU; on a CPU by processor time, which other programs disturb less."""
+    clock = time.perf_counter if device == "cuda" else time.process_time
+    start = clock()
+    turn()
+    if device == "cuda":
+        torch.cuda.synchronize()
+    return steps * BATCH / (clock() - start)
+
+
+def compare(name: str, device: str) -> list[dict]:
+    """Rows of the table: each loop's rate in images per second."""
+    generator = torch.Generator().manual_seed(0)
+    images = torch.randint(256, (IMAGES, 1, 28, 28), generator=generator, dtype=torch.uint8)
+    labels = torch.randint(10, (IMAGES,), generator=generator)
+    network = build(name, in_channels=1, image_size=(28, 28), tasks=(10,), generator=generator)
+    steps = STEPS[name] * (10 if device == "cuda" else 1)
+    turns = {
+        "tutorial": lambda: tutorial(network, images, labels, steps, device),
+        "ours": lambda: fit(
+            network,
+            classification,
+            (images, labels),
+            steps=steps,
+            batch_size=BATCH,
+            lr=LR,
+            generator=generator,
+            device=device,
+        ),
+    }
+    rates: dict[str, list[float]] = {loop: [] for loop in turns}
+    for _ in range(ROUNDS + 1):
+        for loop, turn in turns.items():
+            rates[loop].append(images_per_second(turn, steps, device))
+    rows = []
+    for loop, found in rates.items():
+        low, median, high = statistics.quantiles(found[1:], n=4)  # the first turn warms up
+        rows.append({"network": name, "loop": loop, "low": low, "median": median, "high": high})
+    return rows
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--save", help="write the table to this csv, with its provenance")
+    arguments = parser.parse_args()
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    start = time.perf_counter()
+    table = pd.DataFrame([row for name in STEPS for row in compare(name, device)])
+    print(f"images per second on {device}, {torch.get_num_threads()} threads, batch {BATCH}")
+    print("network   tutorial (quartiles)      ours (quartiles)       ratio")
+    for name, rows in table.groupby("network", sort=False):
+        theirs, ours = (rows.set_index("loop").loc[loop] for loop in ("tutorial", "ours"))
+        print(
+            f"{name:8s} {theirs['median']:8.0f} ({theirs.low:.0f}..{theirs.high:.0f})"
+            f" {ours['median']:12.0f} ({ours.low:.0f}..{ours.high:.0f})"
+            f" {ours['median'] / theirs['median']:8.2f}"
+        )
+    if arguments.save:
+        provenance = {
+            "command": "python benchmarks/train.py",
+            "seconds": round(time.perf_counter() - start, 1),
+            "seed": 0,
+            "threads": torch.get_num_threads(),
+        }
+        save_result(table, arguments.save, provenance)
+
+
+if __name__ == "__main__":
+    main()
