@@ -161,7 +161,8 @@ def build(
     """
     network = assemble(name, in_channels, image_size, tasks).to_empty(device="cpu")
     bodies.initialize(network, generator=generator)
-    return network.to(memory_format=torch.channels_last)
+    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return network
 
 
 def assemble(

@@ -39,7 +39,8 @@ def load(path: Path | str) -> Backbone:
     about, weights = _read(path)
     network = assemble(**about["recipe"])
     network.load_state_dict(weights, assign=True)
-    return network.to(memory_format=torch.channels_last).eval()
+    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return network.eval()
 
 
 def facts(path: Path | str) -> dict[str, Any]:
