@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import inspect
 import json
-import os
 import platform
 from collections.abc import Callable, Mapping, Sequence
 from itertools import product
@@ -16,37 +16,92 @@ import torch
 from scipy import stats
 from torch import Tensor
 
+from w2s_tutorial.features import replacing
+from w2s_tutorial.settings import finish, keep, load, result_files
+
 
 def sweep(
-    run: Callable[..., Mapping[str, Tensor]], axes: Mapping[str, Sequence[Any]], **fixed: Any
+    run: Callable[..., Mapping[str, Tensor]],
+    axes: Mapping[str, Sequence[Any]],
+    *,
+    store: Path | str | None = None,
+    version: str = "",
+    **fixed: Any,
 ) -> pd.DataFrame:
     """Call run at every combination of the axes; a row for every setting, key and head.
+
+    Settings run one after the other in this process, in the order of the table, unless
+    `joblib.parallel_config` says otherwise: `parallel_config(n_jobs=-1)` spreads them over the
+    processors, `parallel_config(backend="dask")` over a cluster. Wherever they run, the table is
+    the same if `run` draws from `settings.generator_for` of its setting. The heads of a setting
+    are one call's work; an axis that numbers blocks of heads spreads them as well.
 
     Args:
         run: takes one value of each axis, and `fixed`, by keyword; returns name -> (h,) values.
             Names are usually roles.
         axes: axis name -> its values.
+        store: folder that keeps every finished setting, written by the process that finished it
+            (on a cluster, a folder that all machines see). What a sweep finds there it does not
+            run again. Needs a `run` that is defined by name in a module.
+        version: with a store, the state of run's code; all settings run again when it changes.
         fixed: passed to every call.
 
     Returns:
         Columns: the axes, `role` (the name), `head`, `value`.
 
     Raises:
-        ValueError: if an axis is empty or a result is not one value per head.
+        ValueError: if an axis is empty or its name is taken, a result is not one value per head,
+            run draws from a generator that outlives its call although settings are stored or run
+            side by side, or `settings.result_files` cannot name the results. What run raises is
+            passed on with its setting in a note; settings finished by then are kept.
     """
+    from joblib import Parallel, delayed, effective_n_jobs
+
+    _check(axes, fixed)
+    if store is not None or effective_n_jobs(None) != 1:
+        _refuse_shared_generators(run, fixed)
+    settings = [dict(zip(axes, values, strict=True)) for values in product(*axes.values())]
+    paths: Sequence[Path | None] = [None] * len(settings)
+    if store is not None:
+        paths = result_files(Path(store).resolve(), run, settings, fixed, version)
+    kept = {n: found for n, path in enumerate(paths) if path and (found := load(path)) is not None}
+    missing = [n for n in range(len(settings)) if n not in kept]
+    # All at once, because workers may join a cluster late; singly, so that each is stored.
+    finished = Parallel(batch_size=1, pre_dispatch="all")(
+        delayed(finish)(run, settings[n], paths[n], **fixed) for n in missing
+    )
+    kept.update(zip(missing, finished, strict=True))
+    for n in missing:
+        path = paths[n]
+        if path and not path.exists():  # the worker has a disk of its own
+            keep(path, settings[n], kept[n])
+    rows = []
+    for n, setting in enumerate(settings):
+        for role, values in kept[n].items():
+            column = {"head": np.arange(len(values)), "value": values}
+            rows.append(pd.DataFrame({**setting, "role": role, **column}))
+    return pd.concat(rows, ignore_index=True)
+
+
+def _check(axes: Mapping[str, Sequence[Any]], fixed: Mapping[str, Any]) -> None:
     for name, choices in axes.items():
         if len(choices) == 0:
             raise ValueError(f"axis {name} needs at least 1 value, got 0")
-    rows = []
-    for setting in product(*axes.values()):
-        named = dict(zip(axes, setting, strict=True))
-        for role, values in run(**named, **fixed).items():
-            if values.dim() != 1:
-                shape = tuple(values.shape)
-                raise ValueError(f"run must return (h,) values, got {shape} for {role} at {named}")
-            column = {"head": np.arange(len(values)), "value": values.detach().cpu().numpy()}
-            rows.append(pd.DataFrame({**named, "role": role, **column}))
-    return pd.concat(rows, ignore_index=True)
+        if name in ("role", "head", "value") or name in fixed:
+            raise ValueError(f"axis {name} must have another name: this one is taken")
+
+
+def _refuse_shared_generators(run: Callable[..., Any], fixed: Mapping[str, Any]) -> None:
+    seen = dict(fixed)
+    if inspect.isfunction(plain := inspect.unwrap(run)):
+        around = inspect.getclosurevars(plain)
+        seen |= {**around.globals, **around.nonlocals}
+    for name, value in seen.items():
+        if isinstance(value, torch.Generator):
+            raise ValueError(
+                f"{name} must not be a generator when settings are stored or run side by side: "
+                "results would depend on their order; use generator_for in run"
+            )
 
 
 def summarize(table: pd.DataFrame, by: Sequence[str], *, level: float = 0.95) -> pd.DataFrame:
@@ -109,6 +164,5 @@ def load_result(path: Path | str) -> pd.DataFrame:
 
 
 def _write(path: Path, text: str) -> None:
-    part = path.with_name(path.name + ".part")
-    part.write_text(text)
-    os.replace(part, path)
+    with replacing(path) as partial:
+        partial.write_text(text)
