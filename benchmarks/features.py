@@ -18,8 +18,8 @@ import pandas as pd
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from w2s_tutorial.backbones import BACKBONES, build
-from w2s_tutorial.features import extract
+from w2s_tutorial.networks.backbones import BACKBONES, build
+from w2s_tutorial.networks.features import extract
 from w2s_tutorial.sweeps import save_result
 
 ROUNDS = 5

@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from sklearn.linear_model import LogisticRegression
 
-from w2s_tutorial.logistic import fit_logistic
+from w2s_tutorial.heads.logistic import fit_logistic
 
 HEADS, EXAMPLES, FEATURES, TIMED, TOL = 256, 4000, 512, 6, 1e-6
 

@@ -20,10 +20,10 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
-from w2s_tutorial.backbones import Supervised, build
-from w2s_tutorial.objectives import classification
+from w2s_tutorial.networks.backbones import Supervised, build
+from w2s_tutorial.networks.objectives import classification
+from w2s_tutorial.networks.train import fit
 from w2s_tutorial.sweeps import save_result
-from w2s_tutorial.train import fit
 
 IMAGES, BATCH, LR, ROUNDS = 20_000, 128, 1e-3, 5
 STEPS = {"cnn": 30, "resnet": 6}  # per turn and network on a CPU; a GPU does ten times as many

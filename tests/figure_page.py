@@ -4,7 +4,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 
-from w2s_tutorial import pictures, plots
+from w2s_tutorial.figures import pictures, plots
 
 
 def table(shift=0.0):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from w2s_tutorial.composites import colored_digits, dominoes
+from w2s_tutorial.datasets.composites import colored_digits, dominoes
 
 SIZES = {"labeled": 20, "pool": 31, "validation": 7, "test": 40}
 MINORITY_SHARES = {"labeled": 0.1, "pool": 0.25, "validation": 0.5, "test": 0.5}

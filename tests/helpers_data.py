@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from w2s_tutorial.catalog import CATALOG, Dataset
-from w2s_tutorial.downloads import File
+from w2s_tutorial.datasets.catalog import CATALOG, Dataset
+from w2s_tutorial.datasets.downloads import File
 
 Answer = Callable[["_Handler"], None]
 

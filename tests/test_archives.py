@@ -8,7 +8,7 @@ from io import BytesIO
 
 import pytest
 
-from w2s_tutorial import archives
+from w2s_tutorial.datasets import archives
 
 REFUSED = r"leads out of the folder|neither a file nor a folder"
 

@@ -5,8 +5,8 @@ import re
 import pytest
 from helpers_data import real_data
 
-from w2s_tutorial.catalog import CATALOG
-from w2s_tutorial.downloads import fetch
+from w2s_tutorial.datasets.catalog import CATALOG
+from w2s_tutorial.datasets.downloads import fetch
 
 
 def test_the_table_is_complete_and_well_formed():

@@ -5,7 +5,9 @@ import math
 import pytest
 import torch
 
-from w2s_tutorial import checks, metrics
+from w2s_tutorial import metrics
+from w2s_tutorial.checks import question as checks
+from w2s_tutorial.checks.common import CheckError
 
 
 def raises(*_):
@@ -32,7 +34,7 @@ def test_check_pgr_passes_the_definition():
     ],
 )
 def test_check_pgr_hints_at_what_is_wrong(wrong, hint):
-    with pytest.raises(checks.CheckError, match=hint):
+    with pytest.raises(CheckError, match=hint):
         checks.check_pgr(wrong)
 
 
@@ -55,7 +57,7 @@ def test_check_guess_reports_side_and_interval():
     assert "inside" in checks.check_guess(0.6, measured)
     assert "below" in checks.check_guess(0.1, measured)
     assert "above" in checks.check_guess(0.9, measured)
-    with pytest.raises(checks.CheckError, match="Write a number"):
+    with pytest.raises(CheckError, match="Write a number"):
         checks.check_guess(math.nan, measured)
 
 
@@ -70,9 +72,9 @@ def test_check_below_teacher():
         (weak - 0.001 + 0.05 * torch.randn(32, generator=g), "the interval must lie below 0"),
         (lower[:8], "a value per head"),
     ):
-        with pytest.raises(checks.CheckError, match=hint):
+        with pytest.raises(CheckError, match=hint):
             checks.check_below_teacher(weak, student)
-    with pytest.raises(checks.CheckError, match="at least 16 heads, you used 4"):
+    with pytest.raises(CheckError, match="at least 16 heads, you used 4"):
         checks.check_below_teacher(weak[:4], lower[:4])
 
 
@@ -89,5 +91,5 @@ def test_check_same_pgr():
         (spread, crowded[:20], "a bool per example"),
         (spread, crowded.float(), "a bool per example"),
     ):
-        with pytest.raises(checks.CheckError, match=hint):
+        with pytest.raises(CheckError, match=hint):
             checks.check_same_pgr(first, second, group)

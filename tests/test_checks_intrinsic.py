@@ -5,8 +5,8 @@ from functools import partial
 import pytest
 from intrinsic_cases import small_problem
 
-from w2s_tutorial import checks_intrinsic
-from w2s_tutorial.checks import CheckError
+from w2s_tutorial.checks import intrinsic as checks_intrinsic
+from w2s_tutorial.checks.common import CheckError
 from w2s_tutorial.problems import IntrinsicProblem
 from w2s_tutorial.theory import intrinsic
 

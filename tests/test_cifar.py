@@ -12,8 +12,8 @@ from helpers_data import offer_dataset, real_data, serve
 from hypothesis import given
 from hypothesis import strategies as st
 
-from w2s_tutorial.catalog import CATALOG
-from w2s_tutorial.datasets import cifar10, parse_cifar_batch
+from w2s_tutorial.datasets.catalog import CATALOG
+from w2s_tutorial.datasets.small_images import cifar10, parse_cifar_batch
 
 RNG = np.random.default_rng(0)
 

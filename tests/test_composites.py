@@ -19,9 +19,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.nn.functional import interpolate
 
-from w2s_tutorial.catalog import CATALOG
-from w2s_tutorial.composites import MINORITY, dominoes
-from w2s_tutorial.datasets import fashion_mnist, mnist
+from w2s_tutorial.datasets.catalog import CATALOG
+from w2s_tutorial.datasets.composites import MINORITY, dominoes
+from w2s_tutorial.datasets.small_images import fashion_mnist, mnist
 from w2s_tutorial.sample import Sample
 
 

@@ -14,7 +14,7 @@ from helpers_composites import (
     generator,
 )
 
-from w2s_tutorial.composites import GREEN, RED, dominoes
+from w2s_tutorial.datasets.composites import GREEN, RED, dominoes
 
 
 @pytest.mark.parametrize(

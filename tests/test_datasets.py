@@ -10,8 +10,8 @@ from helpers_data import offer_dataset, real_data, serve
 from hypothesis import given
 from hypothesis import strategies as st
 
-from w2s_tutorial.catalog import CATALOG
-from w2s_tutorial.datasets import (
+from w2s_tutorial.datasets.catalog import CATALOG
+from w2s_tutorial.datasets.small_images import (
     CIFAR10_CLASSES,
     FASHION_CLASSES,
     cifar10,

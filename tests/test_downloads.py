@@ -13,7 +13,7 @@ from io import BytesIO
 import pytest
 from helpers_data import serve
 
-from w2s_tutorial.downloads import File, fetch, folder, read
+from w2s_tutorial.datasets.downloads import File, fetch, folder, read
 
 CONTENT = bytes(range(256)) * 4000
 SHA256 = "sha256:" + hashlib.sha256(CONTENT).hexdigest()
@@ -124,7 +124,7 @@ def test_a_server_that_is_not_there_is_an_error_not_a_hang(data):
 
 def test_a_download_killed_half_way_leaves_nothing_that_passes(web, data):
     url = web.stall("/file", CONTENT)
-    code = f"""from w2s_tutorial.downloads import File, fetch
+    code = f"""from w2s_tutorial.datasets.downloads import File, fetch
 fetch(File("set/file", ({url!r},)), quiet=True, timeout=60)"""
     process = subprocess.Popen([sys.executable, "-c", code], env={**os.environ})
     half = None

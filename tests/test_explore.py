@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from figure_page import KINDS, against, images, roles, table
 
-from w2s_tutorial import explore, plots
+from w2s_tutorial.figures import explore, plots
 
 
 def svg_of(output):

@@ -11,7 +11,7 @@ import pytest
 import torch
 from torch import nn
 
-from w2s_tutorial.features import cached, content_key, extract, replacing
+from w2s_tutorial.networks.features import cached, content_key, extract, replacing
 
 IMAGES = torch.rand(10, 3, 6, 5, generator=torch.Generator().manual_seed(0))
 
@@ -170,7 +170,8 @@ def test_key_is_of_content_not_of_storage():
 
 
 def test_key_is_the_same_in_another_process():
-    code = "from w2s_tutorial.features import content_key; print(content_key('a', 1, [2.5, None]))"
+    use = "from w2s_tutorial.networks.features import content_key"
+    code = f"{use}; print(content_key('a', 1, [2.5, None]))"
     root = Path(__file__).resolve().parent.parent
     told = subprocess.run(
         [sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=True

@@ -5,7 +5,7 @@ from itertools import combinations
 import pytest
 from figure_page import KINDS, against, page
 
-from w2s_tutorial import explore
+from w2s_tutorial.figures import explore
 
 SHIFTS = [0.0, 0.01, 0.02, 0.03, 0.04]
 

@@ -3,7 +3,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from w2s_tutorial.heads import Heads, apply, fit_gradient
+from w2s_tutorial.heads.linear import Heads, apply, fit_gradient
 from w2s_tutorial.losses import cross_entropy, squared
 
 

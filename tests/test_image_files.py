@@ -10,7 +10,7 @@ import torch
 from helpers_data import real_data
 from PIL import Image
 
-from w2s_tutorial.image_files import ImageFiles, image_archive, image_folder
+from w2s_tutorial.datasets.image_files import ImageFiles, image_archive, image_folder
 
 RNG = np.random.default_rng(0)
 

@@ -4,7 +4,7 @@ import scipy.linalg
 import torch
 from sklearn.linear_model import Ridge
 
-from w2s_tutorial.least_squares import fit_ridge, fit_ridgeless
+from w2s_tutorial.heads.least_squares import fit_ridge, fit_ridgeless
 
 
 def features(kind: str) -> torch.Tensor:

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 
-from w2s_tutorial.heads import fit_gradient
-from w2s_tutorial.logistic import fit_logistic
+from w2s_tutorial.heads.linear import fit_gradient
+from w2s_tutorial.heads.logistic import fit_logistic
 from w2s_tutorial.losses import cross_entropy
 
 

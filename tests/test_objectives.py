@@ -8,8 +8,8 @@ import pytest
 import torch
 from torch.nn import functional
 
-from w2s_tutorial.backbones import build
-from w2s_tutorial.objectives import (
+from w2s_tutorial.networks.backbones import build
+from w2s_tutorial.networks.objectives import (
     classification,
     contrast,
     nt_xent,
@@ -19,7 +19,7 @@ from w2s_tutorial.objectives import (
     two_views,
     zoomed,
 )
-from w2s_tutorial.train import fit
+from w2s_tutorial.networks.train import fit
 
 
 def generator(seed: int = 0) -> torch.Generator:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from matplotlib.colors import to_rgb
 
-from w2s_tutorial import plots
+from w2s_tutorial.figures import plots
 
 PAGES = {"white": "#ffffff", "dark": "#14181e", "dark book": "#121212"}
 

@@ -10,9 +10,9 @@ import torch
 from helpers_data import real_data, serve
 from PIL import Image
 
-from w2s_tutorial.catalog import CATALOG, Dataset
-from w2s_tutorial.downloads import File
-from w2s_tutorial.photographs import utkface, waterbirds
+from w2s_tutorial.datasets.catalog import CATALOG, Dataset
+from w2s_tutorial.datasets.downloads import File
+from w2s_tutorial.datasets.photographs import utkface, waterbirds
 
 COUNTS = {
     "train": (3498, 184, 56, 1057),

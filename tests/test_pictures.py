@@ -6,7 +6,7 @@ import pytest
 import torch
 from matplotlib.colors import to_rgba
 
-from w2s_tutorial import pictures, plots
+from w2s_tutorial.figures import pictures, plots
 
 
 @pytest.fixture

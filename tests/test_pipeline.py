@@ -3,8 +3,8 @@ from functools import partial
 import pytest
 import torch
 
-from w2s_tutorial.least_squares import fit_ridgeless
-from w2s_tutorial.logistic import fit_logistic
+from w2s_tutorial.heads.least_squares import fit_ridgeless
+from w2s_tutorial.heads.logistic import fit_logistic
 from w2s_tutorial.metrics import accuracy, misfit, squared_error
 from w2s_tutorial.pipeline import hard, random_mistakes, soft, weak_to_strong
 from w2s_tutorial.sample import Sample, join

@@ -8,7 +8,7 @@ import pytest
 from matplotlib.collections import LineCollection
 from matplotlib.colors import to_rgb
 
-from w2s_tutorial import plots
+from w2s_tutorial.figures import plots
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from w2s_tutorial import plots_intrinsic
+from w2s_tutorial.figures import plots_intrinsic
 
 
 @pytest.fixture

@@ -8,9 +8,9 @@ from helpers_data import offer_dataset, real_data, serve
 from hypothesis import given
 from hypothesis import strategies as st
 
-from w2s_tutorial.catalog import CATALOG
-from w2s_tutorial.downloads import read
-from w2s_tutorial.tables import chembench_split, molecules, sst2
+from w2s_tutorial.datasets.catalog import CATALOG
+from w2s_tutorial.datasets.downloads import read
+from w2s_tutorial.datasets.tables import chembench_split, molecules, sst2
 
 PARTS = ("train", "validation", "test")
 SIZES = {"esol": (902, 113, 113), "freesolv": (513, 64, 65), "lipophilicity": (3360, 420, 420)}

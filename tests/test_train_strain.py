@@ -13,7 +13,7 @@ import pytest
 import torch
 from training_case import IMAGES, LABELS, SETTINGS, Network, generator, loss, noisy, weights
 
-from w2s_tutorial.train import fit
+from w2s_tutorial.networks.train import fit
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -82,7 +82,7 @@ VICTIM = """
 import sys, time, torch
 sys.path.insert(0, "tests")
 from training_case import *
-from w2s_tutorial.train import fit
+from w2s_tutorial.networks.train import fit
 torch.set_num_threads(1)
 
 calls = []
@@ -224,7 +224,7 @@ WORKER = """
 import os, sys, torch, torch.distributed as dist
 sys.path.insert(0, "tests")
 from training_case import *
-from w2s_tutorial.train import fit
+from w2s_tutorial.networks.train import fit
 torch.set_num_threads(1)
 dist.init_process_group("gloo")
 seen = []

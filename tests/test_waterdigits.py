@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from w2s_tutorial import digit_scenes, waterdigits
-from w2s_tutorial.digit_scenes import digit_images, lay_over, photographs, place
+from w2s_tutorial.datasets import digit_scenes, waterdigits
+from w2s_tutorial.datasets.digit_scenes import digit_images, lay_over, photographs, place
 
 LABEL = torch.arange(200) % 2
 PARTS = {"sizes": (20, 60, 40), "minority": (0.25, 0.1, 0.5), "heads": 5}

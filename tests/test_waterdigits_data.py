@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 
-from w2s_tutorial import digit_backbones, waterdigits
+from w2s_tutorial.datasets import digit_backbones, waterdigits
 from w2s_tutorial.sweeps import load_result
 
 DATA = Path(__file__).parents[1] / "data"

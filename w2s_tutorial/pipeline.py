@@ -9,7 +9,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from w2s_tutorial.heads import Heads
+from w2s_tutorial.heads.linear import Heads
 from w2s_tutorial.sample import Sample, join
 
 Fit = Callable[[Tensor, Tensor], Heads]

@@ -8,7 +8,7 @@ import torch
 from pandas import DataFrame
 from torch import Tensor
 
-from w2s_tutorial.findings import check_table
+from w2s_tutorial.figures.findings import check_table
 from w2s_tutorial.metrics import bootstrap_interval
 
 

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 import w2s_tutorial
-from w2s_tutorial.features import content_key, replacing
+from w2s_tutorial.networks.features import content_key, replacing
 
 
 def generator_for(setting: Mapping[str, Any], *, seed: int = 0) -> torch.Generator:
@@ -101,8 +101,8 @@ def load(path: Path) -> dict[str, np.ndarray] | None:
         return None
     try:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
-            roles = [name for name in stored.files if name.startswith("role ")]
-            return {name.removeprefix("role "): stored[name] for name in roles}
+            # The roles are listed: a damaged directory of the archive can hide a whole member.
+            return {str(role): stored[f"role {role}"] for role in stored["roles"]}
     except Exception as problem:  # a damaged archive can fail in any part of its reader
         warnings.warn(f"{path} is damaged, its setting runs again: {problem}", stacklevel=3)
         path.unlink(missing_ok=True)
@@ -112,8 +112,9 @@ def load(path: Path) -> dict[str, np.ndarray] | None:
 def keep(path: Path, setting: Mapping[str, Any], result: Mapping[str, np.ndarray]) -> None:
     """Write role -> (h,) values, whole or not at all, and the setting as text for a reader."""
     arrays: dict[str, Any] = {f"role {role}": values for role, values in result.items()}
+    about = {"setting": np.array(repr(dict(setting))), "roles": np.array([*result], dtype=str)}
     with replacing(path) as partial, partial.open("wb") as target:
-        np.savez(target, setting=np.array(repr(dict(setting))), **arrays)
+        np.savez(target, **about, **arrays)
 
 
 def _content(values: Mapping[str, Any]) -> str:

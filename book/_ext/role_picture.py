@@ -15,7 +15,7 @@ class FourRoles(SphinxDirective):
     def run(self) -> list[nodes.Node]:
         import matplotlib.pyplot as plt
 
-        from w2s_tutorial import explore, pictures
+        from w2s_tutorial.figures import explore, pictures
 
         picture, ax = plt.subplots(figsize=(6.4, 4.8))
         pictures.four_roles(ax)

@@ -17,8 +17,8 @@ from measure import FIT, HEADS, N_TEST, SEED, composites, features, provenance, 
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, interpolate, mse_loss, normalize, one_hot
 
-from w2s_tutorial import waterdigits
-from w2s_tutorial.digit_scenes import digit_images, lay_over, place
+from w2s_tutorial.datasets import waterdigits
+from w2s_tutorial.datasets.digit_scenes import digit_images, lay_over, place
 from w2s_tutorial.metrics import accuracy
 from w2s_tutorial.sweeps import save_result, summarize
 

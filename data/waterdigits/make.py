@@ -21,9 +21,9 @@ from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits, mse_loss
 
 import w2s_tutorial
-from w2s_tutorial import digit_backbones, digit_scenes, waterdigits
-from w2s_tutorial.digit_backbones import BACKBONES, Backbone
-from w2s_tutorial.digit_scenes import digit_images, lay_over, place
+from w2s_tutorial.datasets import digit_backbones, digit_scenes, waterdigits
+from w2s_tutorial.datasets.digit_backbones import BACKBONES, Backbone
+from w2s_tutorial.datasets.digit_scenes import digit_images, lay_over, place
 
 HERE = Path(__file__).parent
 SEED, BATCH, LR, WEIGHT_DECAY = 0, 128, 3e-3, 1e-3

@@ -19,9 +19,9 @@ import torch
 from torch import Tensor
 
 import w2s_tutorial
-from w2s_tutorial import waterdigits
-from w2s_tutorial.digit_backbones import WEIGHTS
-from w2s_tutorial.logistic import fit_logistic
+from w2s_tutorial.datasets import waterdigits
+from w2s_tutorial.datasets.digit_backbones import WEIGHTS
+from w2s_tutorial.heads.logistic import fit_logistic
 from w2s_tutorial.metrics import accuracy, group_accuracy
 from w2s_tutorial.pipeline import hard, weak_to_strong
 from w2s_tutorial.sweeps import save_result, summarize, sweep

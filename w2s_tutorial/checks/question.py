@@ -1,8 +1,4 @@
-"""Checks of the exercises: each calls the reader's function, or looks at the reader's answer.
-
-A check that passes returns a sentence. One that fails raises `CheckError`, whose message names
-the property that failed, the input it failed on, and a hint.
-"""
+"""Checks of the exercises of chapter 1, "Can a weak teacher raise a strong student?"."""
 
 from __future__ import annotations
 
@@ -10,20 +6,10 @@ import math
 from collections.abc import Callable
 
 import torch
-from scipy import stats
 from torch import Tensor
 
 from w2s_tutorial import metrics
-
-
-class CheckError(AssertionError):
-    """The reader's answer lacks a property; the message teaches which."""
-
-
-def require(condition: bool, message: str) -> None:
-    """Raise `CheckError` with the message unless the condition holds."""
-    if not condition:
-        raise CheckError(message)
+from w2s_tutorial.checks.common import interval, require
 
 
 def check_pgr(candidate: Callable[[Tensor, Tensor, Tensor], Tensor]) -> str:
@@ -78,7 +64,7 @@ def check_guess(guess: float, measured: Tensor) -> str:
         A sentence; every honest guess passes.
     """
     require(math.isfinite(guess), "Write a number before you run: that is the exercise.")
-    low, high = _interval(measured)
+    low, high = interval(measured)
     found = f"You guessed {guess:.2f}; measured {measured.mean():.2f} ({low:.2f} to {high:.2f})."
     if low <= guess <= high:
         return f"{found} Your guess lies inside the interval."
@@ -93,7 +79,7 @@ def check_below_teacher(weak: Tensor, student: Tensor) -> str:
     """
     require(weak.shape == student.shape and weak.dim() == 1, "Both roles need a value per head.")
     require(len(weak) >= 16, f"Use at least 16 heads, you used {len(weak)}: luck is not harm.")
-    low, high = _interval(student - weak)
+    low, high = interval(student - weak)
     found = f"student - weak = {(student - weak).mean():+.3f} ({low:+.3f} to {high:+.3f})"
     require(
         high < 0,
@@ -132,8 +118,3 @@ def check_same_pgr(first: Tensor, second: Tensor, group: Tensor) -> str:
         "into a single group until they differ by 0.2.",
     )
     return f"Same accuracy {accuracy[0]:.2f}, worst groups {worst[0]:.2f} and {worst[1]:.2f}."
-
-
-def _interval(values: Tensor) -> tuple[float, float]:
-    half = float(stats.t.ppf(0.975, len(values) - 1) * values.std() / len(values) ** 0.5)
-    return float(values.mean()) - half, float(values.mean()) + half

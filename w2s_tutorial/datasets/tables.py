@@ -11,9 +11,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from w2s_tutorial.catalog import CATALOG
-from w2s_tutorial.datasets import check_choice
-from w2s_tutorial.downloads import fetch, read
+from w2s_tutorial.datasets.catalog import CATALOG
+from w2s_tutorial.datasets.downloads import fetch, read
+from w2s_tutorial.datasets.small_images import check_choice
 
 _TARGET = {
     "esol": "measured log solubility in mols per litre",

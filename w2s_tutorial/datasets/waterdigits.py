@@ -25,8 +25,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import one_hot
 
-from w2s_tutorial.digit_backbones import BACKBONES, Backbone, backbone
-from w2s_tutorial.digit_scenes import digit_images, lay_over, place
+from w2s_tutorial.datasets.digit_backbones import BACKBONES, Backbone, backbone
+from w2s_tutorial.datasets.digit_scenes import digit_images, lay_over, place
 from w2s_tutorial.sample import Sample
 
 __all__ = ["BACKBONES", "Backbone", "Choice", "Composites", "backbone", "choose", "compose", "draw"]

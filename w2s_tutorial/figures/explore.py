@@ -15,7 +15,7 @@ from html import escape
 import matplotlib.pyplot as plt
 from matplotlib.figure import Figure
 
-from w2s_tutorial.svg import inline_svg
+from w2s_tutorial.figures.svg import inline_svg
 
 SIZE_LIMIT = 1_000_000  # bytes of one output
 _CSS_PIXELS_PER_INCH = 96  # so that 12 points are 16 CSS pixels, the size of the text around

@@ -15,8 +15,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from w2s_tutorial import bodies
-from w2s_tutorial.bodies import centered, transformer
+from w2s_tutorial.networks import bodies
+from w2s_tutorial.networks.bodies import centered, transformer
 
 PATCH = 4  # side in pixels of the squares that the masked autoencoder sees or has to guess
 

@@ -11,8 +11,8 @@ import torch
 from sklearn.exceptions import ConvergenceWarning
 from torch import Tensor
 
-from w2s_tutorial.heads import Heads, check_inputs
-from w2s_tutorial.newton import Problem, minimize
+from w2s_tutorial.heads.linear import Heads, check_inputs
+from w2s_tutorial.heads.newton import Problem, minimize
 
 
 def fit_logistic(

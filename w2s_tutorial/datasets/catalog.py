@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from w2s_tutorial.downloads import File
+from w2s_tutorial.datasets.downloads import File
 
 
 @dataclass(frozen=True)

@@ -11,8 +11,8 @@ from matplotlib.lines import Line2D
 from numpy.typing import ArrayLike
 from pandas import DataFrame
 
-from w2s_tutorial import findings
-from w2s_tutorial.plots import COLOR, MARKER, TEXT_SIZE, _dress
+from w2s_tutorial.figures import findings
+from w2s_tutorial.figures.plots import COLOR, MARKER, TEXT_SIZE, dress
 
 _SHAPE = ("v", "P", "X", "h")  # no role's marker
 _DASH: tuple[Any, ...] = ("-", (0, (5, 2)), (0, (1.5, 1.5)), (0, (5, 2, 1, 2)))
@@ -49,7 +49,7 @@ def canonical_angle(ax: Axes, degrees: float, errors: ArrayLike) -> Axes:
         for role, label in (("weak", "errors of weak"), ("student", "what student inherits"))
     ]
     share = f"inherited variance: cos² = {findings.number(cosine**2)}"
-    _dress(ax, "", "", keys)
+    dress(ax, "", "", keys)
     ax.text(3.2, -2.6, share, fontsize=TEXT_SIZE + 1, ha="right")
     ax.set(xlim=(-3.4, 3.4), ylim=(-2.9, 3.4), xticks=[], yticks=[])
     ax.set_aspect("equal")
@@ -121,6 +121,6 @@ def curves_against(
         said.append(findings.course(rows, x, label))
     if published is not None:
         keys.append(Line2D([], [], color=COLOR["baseline"], linewidth=1.3, label="as published"))
-    _dress(ax, x_label or x, value, keys)
+    dress(ax, x_label or x, value, keys)
     ax.set_label(findings.sentences([f"{value} against {x_label or x}", *said]))
     return ax

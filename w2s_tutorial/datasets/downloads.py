@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, cast
 
-from w2s_tutorial.archives import read_member
+from w2s_tutorial.datasets.archives import read_member
 
 
 @dataclass(frozen=True)

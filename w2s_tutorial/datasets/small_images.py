@@ -16,8 +16,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from w2s_tutorial.catalog import CATALOG
-from w2s_tutorial.downloads import File, fetch, read
+from w2s_tutorial.datasets.catalog import CATALOG
+from w2s_tutorial.datasets.downloads import File, fetch, read
 
 FASHION_CLASSES = (
     "t-shirt",

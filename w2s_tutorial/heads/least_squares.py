@@ -7,7 +7,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from w2s_tutorial.heads import Heads, check_inputs
+from w2s_tutorial.heads.linear import Heads, check_inputs
 
 
 def fit_ridgeless(x: Tensor, target: Tensor, *, rtol: float | None = None) -> Heads:

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from w2s_tutorial.backbones import Backbone, assemble
-from w2s_tutorial.features import replacing
+from w2s_tutorial.networks.backbones import Backbone, assemble
+from w2s_tutorial.networks.features import replacing
 
 
 def save(

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from w2s_tutorial.backbones import PATCH, Contrastive, MaskedAutoencoder, Supervised
-from w2s_tutorial.bodies import centered
+from w2s_tutorial.networks.backbones import PATCH, Contrastive, MaskedAutoencoder, Supervised
+from w2s_tutorial.networks.bodies import centered
 
 
 def classification(network: Supervised, images: Tensor, *labels: Tensor) -> Tensor:

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import interpolate, one_hot
 
-from w2s_tutorial.imbalance import Classes, dealt, planned
+from w2s_tutorial.datasets.imbalance import Classes, dealt, planned
 
 MINORITY = (1, 2)
 """The groups in which attribute and label differ."""

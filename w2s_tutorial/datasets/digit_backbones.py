@@ -11,9 +11,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from w2s_tutorial.digit_scenes import SIDE
+from w2s_tutorial.datasets.digit_scenes import SIDE
 
-WEIGHTS = Path(__file__).parents[1] / "data" / "waterdigits" / "weights.npz"
+WEIGHTS = Path(__file__).parents[2] / "data" / "waterdigits" / "weights.npz"
 BACKBONES: dict[str, tuple[int, int]] = {
     "pixels": (0, 192),
     "tiny": (4, 8),

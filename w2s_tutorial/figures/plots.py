@@ -16,8 +16,8 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from pandas import DataFrame, Series
 
-from w2s_tutorial import findings
-from w2s_tutorial.findings import ROLES
+from w2s_tutorial.figures import findings
+from w2s_tutorial.figures.findings import ROLES
 
 COLOR = {"weak": "#D55E00", "student": "#0072B2", "baseline": "#B5608F", "ceiling": "#00865F"}
 MARKER = {"weak": "o", "student": "s", "baseline": "^", "ceiling": "D"}
@@ -74,7 +74,7 @@ def roles_against(
         keys.append(Line2D([], [], color="black", linewidth=2, label="theory"))
         said.append(f"lines show theory for {', '.join(predicted)}")
     _guessing(ax, chance, keys, said)
-    _dress(ax, setting, value, keys)
+    dress(ax, setting, value, keys)
     if ax.get_xscale() == "log":
         ticks = sorted(table[x].unique())
         ax.set_xticks(ticks, [findings.number(tick) for tick in ticks])
@@ -110,7 +110,7 @@ def predicted_against_measured(ax: Axes, table: DataFrame, value: str) -> Axes:
     for role in roles:
         rows = table[table["role"] == role]
         keys.append(_points(ax, rows["predicted"], rows, role))
-    _dress(ax, f"predicted {value}", f"measured {value}", [*keys, identity])
+    dress(ax, f"predicted {value}", f"measured {value}", [*keys, identity])
     ax.set(xlim=ends, ylim=ends)
     ax.set_aspect("equal", adjustable="box")
 
@@ -162,7 +162,7 @@ def group_bars(
             ax.text(x, 0, " empty", rotation=90, fontsize=TEXT_SIZE - 1, **floor)
     said = [f"{names[g]}: {findings.levels(table[table['group'] == g])}" for g in groups]
     _guessing(ax, chance, keys, said)
-    _dress(ax, "", value, keys)
+    dress(ax, "", value, keys)
     ax.set_xticks(range(len(groups)), [names[g] for g in groups], fontsize=TEXT_SIZE)
     ax.set_xlim(-0.6, len(groups) - 0.4)  # an empty first or last group keeps its place
     ax.set_label(findings.sentences([f"{value} by group", *said]))
@@ -188,7 +188,8 @@ def _guessing(ax: Axes, chance: float | None, keys: list[Line2D], said: list[str
     said.append(f"chance is {findings.number(chance)}")
 
 
-def _dress(ax: Axes, x_label: str, y_label: str, keys: Sequence[Line2D]) -> None:
+def dress(ax: Axes, x_label: str, y_label: str, keys: Sequence[Line2D]) -> None:
+    """Labels, grid and legend in the book's look; keys fill the legend above the axes."""
     ax.set_xlabel(x_label, fontsize=TEXT_SIZE)
     ax.set_ylabel(y_label, fontsize=TEXT_SIZE)
     ax.tick_params(labelsize=TEXT_SIZE - 1)

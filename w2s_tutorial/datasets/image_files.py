@@ -16,8 +16,8 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from w2s_tutorial.archives import contents
-from w2s_tutorial.datasets import check_choice
+from w2s_tutorial.datasets.archives import contents
+from w2s_tutorial.datasets.small_images import check_choice
 
 
 @dataclass(frozen=True)

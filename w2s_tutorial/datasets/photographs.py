@@ -11,11 +11,11 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from w2s_tutorial.archives import unpack
-from w2s_tutorial.catalog import CATALOG
-from w2s_tutorial.datasets import check_choice
-from w2s_tutorial.downloads import fetch, folder
-from w2s_tutorial.image_files import ImageFiles, LabeledImages, image_folder
+from w2s_tutorial.datasets.archives import unpack
+from w2s_tutorial.datasets.catalog import CATALOG
+from w2s_tutorial.datasets.downloads import fetch, folder
+from w2s_tutorial.datasets.image_files import ImageFiles, LabeledImages, image_folder
+from w2s_tutorial.datasets.small_images import check_choice
 
 _WATERBIRDS_GROUPS = {
     "train": (3498, 184, 56, 1057),

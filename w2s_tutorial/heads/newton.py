@@ -18,7 +18,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from w2s_tutorial.heads import apply
+from w2s_tutorial.heads.linear import apply
 
 Product = Callable[[Tensor], Tensor]
 

@@ -1,0 +1,246 @@
+"""Stored settings: a sweep killed half-way goes on where it stopped, and nothing stale is found."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+import warnings
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from sweep_case import AXES, calls, draw, noted, noted_sweep
+
+import w2s_tutorial
+from w2s_tutorial.problems import IntrinsicProblem
+from w2s_tutorial.settings import finish, generator_for, keep, load, result_files
+from w2s_tutorial.sweeps import sweep
+
+TESTS = Path(__file__).parent
+SETTINGS = [f"{n_pool}_{noise}" for n_pool in AXES["n_pool"] for noise in AXES["noise"]]
+VICTIM = """
+import sys
+from pathlib import Path
+from joblib import parallel_config
+sys.path.insert(0, sys.argv[1])
+from sweep_case import noted_sweep
+with parallel_config(n_jobs=int(sys.argv[2])):
+    noted_sweep(Path(sys.argv[3]))
+"""
+
+
+def stored(folder: Path) -> set[Path]:
+    return set((folder / "store").glob("*.npz"))
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_a_killed_sweep_resumes(tmp_path, jobs):
+    command = [sys.executable, "-c", VICTIM, str(TESTS), str(jobs), str(tmp_path)]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    victim = subprocess.Popen(command, env=environment, start_new_session=True)
+    try:
+        patience = time.monotonic() + 300
+        tmp_path.joinpath("calls").mkdir(exist_ok=True)
+        while len(stored(tmp_path)) < 4 or calls(tmp_path).total() < 4 + jobs:
+            assert victim.poll() is None, "the sweep ended before it could be killed"
+            assert time.monotonic() < patience
+            time.sleep(0.02)
+    finally:
+        os.killpg(victim.pid, signal.SIGKILL)
+        victim.wait()
+    in_flight = Counter(SETTINGS[4 : 4 + jobs])
+    assert calls(tmp_path) == Counter(SETTINGS[:4]) + in_flight
+    before = {path: path.stat().st_mtime_ns for path in stored(tmp_path)}
+
+    (tmp_path / "go").touch()
+    table = noted_sweep(tmp_path)
+    assert calls(tmp_path) == Counter(SETTINGS) + in_flight
+    assert {path: path.stat().st_mtime_ns for path in before} == before
+    pd.testing.assert_frame_equal(table, sweep(draw, AXES))
+    pd.testing.assert_frame_equal(table, noted_sweep(tmp_path))
+    assert calls(tmp_path) == Counter(SETTINGS) + in_flight, "a finished sweep runs nothing"
+
+
+def fragile(*, folder, n_pool, noise):
+    result = noted(folder=folder, n_pool=n_pool, noise=noise)
+    if n_pool == 40 and (Path(folder) / "broken").exists():
+        raise ZeroDivisionError("no pool")
+    return result
+
+
+def test_an_error_names_its_setting_and_keeps_what_is_finished(tmp_path):
+    def attempt():
+        return sweep(fragile, AXES, store=tmp_path / "store", version="1", folder=str(tmp_path))
+
+    (tmp_path / "go").touch()
+    (tmp_path / "broken").touch()
+    with pytest.raises(ZeroDivisionError, match="no pool") as error:
+        attempt()
+    assert error.value.__notes__ == ["run failed at {'n_pool': 40, 'noise': 0.1}"]
+    assert len(stored(tmp_path)) == 4
+    (tmp_path / "broken").unlink()
+    pd.testing.assert_frame_equal(attempt(), sweep(draw, AXES))
+    assert calls(tmp_path) == Counter(SETTINGS) + Counter([SETTINGS[4]])
+
+
+@pytest.mark.parametrize(
+    "damage", [lambda b: b[:-20], lambda b: b[:30], lambda b: b"", lambda b: b"\x80\x04K\x01."]
+)
+def test_a_damaged_file_is_made_anew_with_a_warning(tmp_path, damage):
+    (tmp_path / "go").touch()
+    table = noted_sweep(tmp_path)
+    broken = sorted(stored(tmp_path))[3]
+    whole = broken.read_bytes()
+    broken.write_bytes(damage(whole))
+    with pytest.warns(UserWarning, match=rf"{broken.name} is damaged, its setting runs again"):
+        again = noted_sweep(tmp_path)
+    pd.testing.assert_frame_equal(again, table)
+    assert calls(tmp_path).total() == len(SETTINGS) + 1
+    assert sorted(calls(tmp_path).values())[-1] == 2
+    assert load(broken).keys() == {"weak", "student"}
+
+
+def test_a_flipped_bit_is_harmless_or_noticed(tmp_path):
+    path = tmp_path / "r.npz"
+    result = {"weak": np.array([0.1, 0.2]), "student": np.array([0.3, 0.4], dtype=np.float32)}
+    keep(path, {"n": 1}, result)
+    whole = path.read_bytes()
+    noticed = 0
+    for place in range(len(whole)):
+        path.write_bytes(whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1 :])
+        with warnings.catch_warnings(record=True) as told:
+            warnings.simplefilter("always")
+            back = load(path)
+        noticed += back is None
+        assert bool(told) == (back is None)
+        if back is not None:
+            assert back.keys() == result.keys()
+            for role, values in result.items():
+                np.testing.assert_array_equal(back[role], values, strict=True)
+    assert noticed > len(whole) / 4, "and some bits do matter"
+
+
+def test_what_is_kept_can_be_read_by_people(tmp_path):
+    keep(tmp_path / "r.npz", {"n": 1, "loss": "gce"}, {"weak": np.zeros(2)})
+    with np.load(tmp_path / "r.npz") as file:
+        assert str(file["setting"]) == "{'n': 1, 'loss': 'gce'}"
+
+
+def test_a_worker_that_is_asked_twice_runs_once(tmp_path):
+    (tmp_path / "go").touch()
+    setting = {"n_pool": 10, "noise": 0.5}
+    first, second = (
+        finish(noted, setting, tmp_path / "r.npz", folder=str(tmp_path)) for _ in range(2)
+    )
+    np.testing.assert_equal(second, first)
+    assert calls(tmp_path).total() == 1
+
+
+# Names ----------------------------------------------------------------------------------------
+
+
+def name(setting=None, run=draw, fixed=None, version="1"):
+    return result_files(Path("store"), run, [setting or {"n": 1}], fixed or {}, version)[0]
+
+
+def test_a_result_is_named_by_all_that_could_change_it(monkeypatch):
+    problem = IntrinsicProblem.published(d_shared=10, n_pool=400, n_labeled=2000, noise=0.01)
+    other = IntrinsicProblem.published(d_shared=10, n_pool=400, n_labeled=2000, noise=0.02)
+    names = [
+        name(),
+        name({"n": 2}),
+        name({"n": 1.0}),
+        name({"n": "1"}),
+        name({"m": 1}),
+        name({"n": 1, "m": 1}),
+        name(run=noted),
+        name(fixed={"m": 1}),
+        name(fixed={"m": torch.zeros(2)}),
+        name(fixed={"m": torch.ones(2)}),
+        name(fixed={"m": problem}),
+        name(fixed={"m": other}),
+        name(version="2"),
+    ]
+    monkeypatch.setattr(w2s_tutorial, "__version__", "0.0.0")
+    names.append(name())
+    assert len(set(names)) == len(names)
+
+
+def test_equal_settings_have_equal_names_and_streams():
+    python = {"n": 10, "eta": 0.25, "sizes": (1, 2), "more": {"a": 1, "b": 2}}
+    numpy = {
+        "eta": np.float64(0.25),
+        "more": {"b": np.int32(2), "a": 1},
+        "n": np.int64(10),
+        "sizes": [np.int64(1), 2],
+    }
+    assert name(numpy) == name(python)
+    one, two, other = (
+        torch.rand(4, generator=g)
+        for g in (generator_for(python), generator_for(numpy), generator_for(python, seed=1))
+    )
+    assert torch.equal(one, two)
+    assert not torch.equal(one, other)
+
+
+def test_streams_stay_what_they_were():
+    # Not a measurement: whatever changes these two changes every table that was ever made.
+    seeds = [generator_for({"n": 10, "eta": 0.5}, seed=seed).initial_seed() for seed in (0, 1)]
+    assert seeds == [8283008485086214352, 14885705094408890955]
+
+
+def test_streams_of_settings_are_independent():
+    draws = torch.stack([torch.randn(1000, generator=generator_for({"n": n})) for n in range(100)])
+    among = torch.corrcoef(draws)[*torch.triu_indices(100, 100, 1)]
+    # Of independent normal draws, a correlation's square has the mean 1 / (1000 - 1).
+    z = ((999 * among**2).mean() - 1) / ((999 * among**2).std() / len(among) ** 0.5)
+    assert abs(z) < 4
+
+
+def test_bad_input_is_named(tmp_path):
+    with pytest.raises(ValueError, match="version must say which state of run's code"):
+        sweep(draw, AXES, store=tmp_path)
+    for nameless in (lambda n_pool, noise: draw(n_pool=n_pool, noise=noise), draw.__call__):
+        with pytest.raises(ValueError, match="run must be a function defined by name"):
+            sweep(nameless, AXES, store=tmp_path, version="1")
+    with pytest.raises(ValueError, match="loss must have content that can be compared"):
+        sweep(draw, AXES, store=tmp_path, version="1", loss=len)
+    with pytest.raises(ValueError, match="loss must have content that can be compared"):
+        generator_for({"loss": len})
+    (tmp_path / "file").touch()
+    with pytest.raises(ValueError, match="store must be a folder, got the file"):
+        sweep(draw, AXES, store=tmp_path / "file", version="1")
+    for axis in ("role", "head", "value", "shift"):
+        with pytest.raises(ValueError, match=f"axis {axis} must have another name"):
+            sweep(draw, {**AXES, axis: [1]}, shift=0.0)
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+GLOBAL = torch.Generator().manual_seed(0)
+
+
+def from_global(*, n_pool, noise):
+    return {"weak": torch.randn(3, generator=GLOBAL)}
+
+
+def from_argument(*, n_pool, noise, generator):
+    return {"weak": torch.randn(3, generator=generator)}
+
+
+def test_a_generator_shared_by_settings_is_for_sweeps_in_order(tmp_path):
+    generator = torch.Generator().manual_seed(0)
+    store = {"store": tmp_path, "version": "1"}
+    with pytest.raises(ValueError, match="GLOBAL must not be a generator when settings are stored"):
+        sweep(from_global, AXES, **store)
+    with pytest.raises(ValueError, match="generator must not be a generator"):
+        sweep(from_argument, AXES, **store, generator=generator)
+    same = torch.Generator().manual_seed(0)
+    expected = torch.cat([torch.randn(3, generator=same) for _ in SETTINGS]).numpy()
+    for table in (sweep(from_global, AXES), sweep(from_argument, AXES, generator=generator)):
+        np.testing.assert_array_equal(table["value"], expected)

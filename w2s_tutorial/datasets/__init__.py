@@ -1,0 +1,1 @@
+"""Data: the embedded set, downloads that are verified, loaders, and builders of imbalanced sets."""

@@ -1,0 +1,1 @@
+"""Whole networks: backbones, their training, and the features that they leave behind."""
