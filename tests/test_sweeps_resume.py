@@ -14,12 +14,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-import torch
 from sweep_case import AXES, calls, draw, noted, noted_sweep
 
-import w2s_tutorial
-from w2s_tutorial.problems import IntrinsicProblem
-from w2s_tutorial.settings import finish, generator_for, keep, load, result_files
+from w2s_tutorial.settings import finish, keep, load
 from w2s_tutorial.sweeps import sweep
 
 TESTS = Path(__file__).parent
@@ -140,107 +137,3 @@ def test_a_worker_that_is_asked_twice_runs_once(tmp_path):
     )
     np.testing.assert_equal(second, first)
     assert calls(tmp_path).total() == 1
-
-
-# Names ----------------------------------------------------------------------------------------
-
-
-def name(setting=None, run=draw, fixed=None, version="1"):
-    return result_files(Path("store"), run, [setting or {"n": 1}], fixed or {}, version)[0]
-
-
-def test_a_result_is_named_by_all_that_could_change_it(monkeypatch):
-    problem = IntrinsicProblem.published(d_shared=10, n_pool=400, n_labeled=2000, noise=0.01)
-    other = IntrinsicProblem.published(d_shared=10, n_pool=400, n_labeled=2000, noise=0.02)
-    names = [
-        name(),
-        name({"n": 2}),
-        name({"n": 1.0}),
-        name({"n": "1"}),
-        name({"m": 1}),
-        name({"n": 1, "m": 1}),
-        name(run=noted),
-        name(fixed={"m": 1}),
-        name(fixed={"m": torch.zeros(2)}),
-        name(fixed={"m": torch.ones(2)}),
-        name(fixed={"m": problem}),
-        name(fixed={"m": other}),
-        name(version="2"),
-    ]
-    monkeypatch.setattr(w2s_tutorial, "__version__", "0.0.0")
-    names.append(name())
-    assert len(set(names)) == len(names)
-
-
-def test_equal_settings_have_equal_names_and_streams():
-    python = {"n": 10, "eta": 0.25, "sizes": (1, 2), "more": {"a": 1, "b": 2}}
-    numpy = {
-        "eta": np.float64(0.25),
-        "more": {"b": np.int32(2), "a": 1},
-        "n": np.int64(10),
-        "sizes": [np.int64(1), 2],
-    }
-    assert name(numpy) == name(python)
-    one, two, other = (
-        torch.rand(4, generator=g)
-        for g in (generator_for(python), generator_for(numpy), generator_for(python, seed=1))
-    )
-    assert torch.equal(one, two)
-    assert not torch.equal(one, other)
-
-
-def test_streams_stay_what_they_were():
-    # Not a measurement: whatever changes these two changes every table that was ever made.
-    seeds = [generator_for({"n": 10, "eta": 0.5}, seed=seed).initial_seed() for seed in (0, 1)]
-    assert seeds == [8283008485086214352, 14885705094408890955]
-
-
-def test_streams_of_settings_are_independent():
-    draws = torch.stack([torch.randn(1000, generator=generator_for({"n": n})) for n in range(100)])
-    among = torch.corrcoef(draws)[*torch.triu_indices(100, 100, 1)]
-    # Of independent normal draws, a correlation's square has the mean 1 / (1000 - 1).
-    z = ((999 * among**2).mean() - 1) / ((999 * among**2).std() / len(among) ** 0.5)
-    assert abs(z) < 4
-
-
-def test_bad_input_is_named(tmp_path):
-    with pytest.raises(ValueError, match="version must say which state of run's code"):
-        sweep(draw, AXES, store=tmp_path)
-    for nameless in (lambda n_pool, noise: draw(n_pool=n_pool, noise=noise), draw.__call__):
-        with pytest.raises(ValueError, match="run must be a function defined by name"):
-            sweep(nameless, AXES, store=tmp_path, version="1")
-    with pytest.raises(ValueError, match="loss must have content that can be compared"):
-        sweep(draw, AXES, store=tmp_path, version="1", loss=len)
-    with pytest.raises(ValueError, match="loss must have content that can be compared"):
-        generator_for({"loss": len})
-    (tmp_path / "file").touch()
-    with pytest.raises(ValueError, match="store must be a folder, got the file"):
-        sweep(draw, AXES, store=tmp_path / "file", version="1")
-    for axis in ("role", "head", "value", "shift"):
-        with pytest.raises(ValueError, match=f"axis {axis} must have another name"):
-            sweep(draw, {**AXES, axis: [1]}, shift=0.0)
-    assert [path.name for path in tmp_path.iterdir()] == ["file"]
-
-
-GLOBAL = torch.Generator().manual_seed(0)
-
-
-def from_global(*, n_pool, noise):
-    return {"weak": torch.randn(3, generator=GLOBAL)}
-
-
-def from_argument(*, n_pool, noise, generator):
-    return {"weak": torch.randn(3, generator=generator)}
-
-
-def test_a_generator_shared_by_settings_is_for_sweeps_in_order(tmp_path):
-    generator = torch.Generator().manual_seed(0)
-    store = {"store": tmp_path, "version": "1"}
-    with pytest.raises(ValueError, match="GLOBAL must not be a generator when settings are stored"):
-        sweep(from_global, AXES, **store)
-    with pytest.raises(ValueError, match="generator must not be a generator"):
-        sweep(from_argument, AXES, **store, generator=generator)
-    same = torch.Generator().manual_seed(0)
-    expected = torch.cat([torch.randn(3, generator=same) for _ in SETTINGS]).numpy()
-    for table in (sweep(from_global, AXES), sweep(from_argument, AXES, generator=generator)):
-        np.testing.assert_array_equal(table["value"], expected)

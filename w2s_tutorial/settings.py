@@ -111,10 +111,11 @@ def load(path: Path) -> dict[str, np.ndarray] | None:
 
 def keep(path: Path, setting: Mapping[str, Any], result: Mapping[str, np.ndarray]) -> None:
     """Write role -> (h,) values, whole or not at all, and the setting as text for a reader."""
-    arrays: dict[str, Any] = {f"role {role}": values for role, values in result.items()}
-    about = {"setting": np.array(repr(dict(setting))), "roles": np.array([*result], dtype=str)}
+    members: dict[str, Any] = {f"role {role}": values for role, values in result.items()}
+    members["roles"] = np.array(list(result), dtype=str)
+    members["setting"] = np.array(repr(dict(setting)))
     with replacing(path) as partial, partial.open("wb") as target:
-        np.savez(target, **about, **arrays)
+        np.savez(target, **members)
 
 
 def _content(values: Mapping[str, Any]) -> str:

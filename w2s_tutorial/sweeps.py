@@ -56,6 +56,7 @@ def sweep(
             passed on with its setting in a note; settings finished by then are kept.
     """
     from joblib import Parallel, delayed, effective_n_jobs
+    from joblib.parallel import get_active_backend
 
     _check(axes, fixed)
     if store is not None or effective_n_jobs(None) != 1:
@@ -66,21 +67,27 @@ def sweep(
         paths = result_files(Path(store).resolve(), run, settings, fixed, version)
     kept = {n: found for n, path in enumerate(paths) if path and (found := load(path)) is not None}
     missing = [n for n in range(len(settings)) if n not in kept]
+    unordered = get_active_backend()[0].supports_return_generator
     # All at once, because workers may join a cluster late; singly, so that each is stored.
-    finished = Parallel(batch_size=1, pre_dispatch="all")(
-        delayed(finish)(run, settings[n], paths[n], **fixed) for n in missing
-    )
-    kept.update(zip(missing, finished, strict=True))
-    for n in missing:
-        path = paths[n]
+    finished = Parallel(
+        batch_size=1,
+        pre_dispatch="all",
+        return_as="generator_unordered" if unordered else "list",
+    )(delayed(_numbered)(n, run, settings[n], paths[n], **fixed) for n in missing)
+    for n, result in finished:
+        kept[n], path = result, paths[n]
         if path and not path.exists():  # the worker has a disk of its own
-            keep(path, settings[n], kept[n])
+            keep(path, settings[n], result)
     rows = []
     for n, setting in enumerate(settings):
         for role, values in kept[n].items():
             column = {"head": np.arange(len(values)), "value": values}
             rows.append(pd.DataFrame({**setting, "role": role, **column}))
     return pd.concat(rows, ignore_index=True)
+
+
+def _numbered(n: int, /, *task: Any, **fixed: Any) -> tuple[int, dict[str, np.ndarray]]:
+    return n, finish(*task, **fixed)
 
 
 def _check(axes: Mapping[str, Sequence[Any]], fixed: Mapping[str, Any]) -> None:
