@@ -8,8 +8,9 @@ import torch
 
 from w2s_tutorial.networks import weights
 from w2s_tutorial.networks.backbones import BACKBONES, PATCH, Backbone, build
-from w2s_tutorial.networks.features import content_key, extract
+from w2s_tutorial.networks.features import extract
 from w2s_tutorial.networks.objectives import patches, shuffled_patches
+from w2s_tutorial.storage import content_key
 
 WIDTHS = {"cnn": 64, "resnet": 128, "simclr": 128, "mae": 96, "convnext": 256}
 

@@ -11,7 +11,8 @@ import pytest
 import torch
 from torch import nn
 
-from w2s_tutorial.networks.features import cached, content_key, extract, replacing
+from w2s_tutorial.networks.features import cached, extract
+from w2s_tutorial.storage import content_key, replacing
 
 IMAGES = torch.rand(10, 3, 6, 5, generator=torch.Generator().manual_seed(0))
 
@@ -170,7 +171,7 @@ def test_key_is_of_content_not_of_storage():
 
 
 def test_key_is_the_same_in_another_process():
-    use = "from w2s_tutorial.networks.features import content_key"
+    use = "from w2s_tutorial.storage import content_key"
     code = f"{use}; print(content_key('a', 1, [2.5, None]))"
     root = Path(__file__).resolve().parent.parent
     told = subprocess.run(

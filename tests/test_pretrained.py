@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from w2s_tutorial.networks.features import content_key, extract
+from w2s_tutorial.networks.features import extract
 from w2s_tutorial.networks.pretrained import CHECKPOINTS, Preprocessing, Pretrained, pretrained
+from w2s_tutorial.storage import content_key
 
 transformers = pytest.importorskip("transformers", reason="needs the extra 'pretrained'")
 

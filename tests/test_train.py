@@ -10,9 +10,9 @@ import pytest
 import torch
 from training_case import IMAGES, LABELS, SETTINGS, N, Network, generator, loss, noisy, weights
 
-from w2s_tutorial.networks.features import content_key
 from w2s_tutorial.networks.run import mixed_precision
 from w2s_tutorial.networks.train import fit, schedule
+from w2s_tutorial.storage import content_key
 
 # The schedule ---------------------------------------------------------------------------------
 

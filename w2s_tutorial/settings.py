@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 import w2s_tutorial
-from w2s_tutorial.networks.features import content_key, replacing
+from w2s_tutorial.storage import content_key, replacing
 
 
 def generator_for(setting: Mapping[str, Any], *, seed: int = 0) -> torch.Generator:

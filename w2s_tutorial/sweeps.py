@@ -16,8 +16,8 @@ import torch
 from scipy import stats
 from torch import Tensor
 
-from w2s_tutorial.networks.features import replacing
 from w2s_tutorial.settings import finish, keep, load, result_files
+from w2s_tutorial.storage import replacing
 
 
 def sweep(

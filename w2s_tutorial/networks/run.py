@@ -15,7 +15,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from w2s_tutorial.networks.features import replacing
+from w2s_tutorial.storage import replacing
 
 BatchLoss = Callable[..., Tensor]  # (network, *batch) -> one loss per example (b,)
 

@@ -16,8 +16,8 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
-from w2s_tutorial.networks.features import content_key
 from w2s_tutorial.networks.run import BatchLoss, Objective, Run, channels_last
+from w2s_tutorial.storage import content_key
 
 Augment = Callable[..., Sequence[Tensor]]  # (*batch, generator=...) -> batch
 

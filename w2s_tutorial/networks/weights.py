@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from w2s_tutorial.networks.backbones import Backbone, assemble
-from w2s_tutorial.networks.features import replacing
+from w2s_tutorial.storage import replacing
 
 
 def save(

@@ -88,6 +88,7 @@ def simulate_examples(
 
 
 def check_trials(trials: int) -> None:
+    """Refuse fewer trials than one."""
     if trials < 1:
         raise ValueError(f"trials must be at least 1, got {trials}")
 
