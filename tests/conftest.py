@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from helpers_data import Web, serve
 from playwright.sync_api import Browser, sync_playwright
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -34,6 +35,21 @@ def data_folder() -> Path:
     if not folder.is_dir():
         pytest.skip(f"no data sets: set W2S_DATA to their folder ({folder} does not exist)")
     return folder
+
+
+@pytest.fixture
+def web() -> Iterator[Web]:
+    """A server with the faults of real ones."""
+    with serve() as running:
+        yield running
+
+
+@pytest.fixture
+def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder for downloads, empty."""
+    monkeypatch.setenv("W2S_DATA", str(tmp_path / "data"))
+    monkeypatch.delenv("W2S_OFFLINE", raising=False)
+    return tmp_path / "data"
 
 
 @dataclass(frozen=True)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import numpy as np
 import pytest
 import torch
+from pretrained_case import file_of, photographs
 
 from w2s_tutorial.networks.features import extract
 from w2s_tutorial.networks.pretrained import CHECKPOINTS, Preprocessing, Pretrained, pretrained
@@ -31,7 +31,6 @@ CONFIGURATIONS = {
     "mae": lambda: transformers.ViTMAEConfig(**SMALL_TRANSFORMER, patch_size=32),
 }
 WIDTHS = {"resnet18": 12, "clip": 10, "convnext": 20, "dinov2": 16, "mae": 16}
-
 # The published sizes, and the files that describe each checkpoint's input.
 FULL = {
     "resnet18": lambda: transformers.ResNetConfig(
@@ -46,38 +45,6 @@ FULL = {
     ),
     "mae": lambda: transformers.ViTMAEConfig(),
 }
-IMAGENET = dict(image_mean=[0.485, 0.456, 0.406], image_std=[0.229, 0.224, 0.225])
-FILES = {
-    "resnet18": ("ConvNextImageProcessorPil", dict(crop_pct=0.875, resample=3, size=224)),
-    "clip": ("CLIPImageProcessorPil", dict(crop_size=224, resample=3, size=224)),
-    "convnext": ("ConvNextImageProcessorPil", dict(crop_pct=0.875, resample=3, size=224)),
-    "dinov2": (
-        "BitImageProcessorPil",
-        dict(crop_size=dict(height=224, width=224), resample=3, size=dict(shortest_edge=256)),
-    ),
-    "mae": ("ViTImageProcessorPil", dict(resample=2, size=224)),
-}
-CLIP = dict(
-    image_mean=[0.48145466, 0.4578275, 0.40821073], image_std=[0.26862954, 0.26130258, 0.27577711]
-)
-
-
-def file_of(name: str) -> dict:
-    return FILES[name][1] | (CLIP if name == "clip" else IMAGENET)
-
-
-def photographs(height: int, width: int, n: int = 3) -> torch.Tensor:
-    """Smooth and sharp structure at many scales, with saturated places."""
-    noise = torch.Generator().manual_seed(0)
-    scales = [2**k for k in range(1, 7)]
-    layers = [
-        torch.nn.functional.interpolate(
-            torch.rand(n, 3, height // s + 1, width // s + 1, generator=noise), (height, width)
-        )
-        for s in scales
-    ]
-    mixed = (torch.stack(layers).mean(0) - 0.5) * 4 + 0.5
-    return (mixed.clamp(0, 1) * 255).to(torch.uint8)
 
 
 def small(name: str) -> Pretrained:
@@ -87,68 +54,6 @@ def small(name: str) -> Pretrained:
         for weight in model.parameters():
             weight.copy_(0.2 * torch.randn(weight.shape, generator=generator))
     return Pretrained(name, model).eval()
-
-
-def their_pixels(name: str, images: torch.Tensor) -> torch.Tensor:
-    settings = file_of(name)
-    if isinstance(settings["size"], int):
-        key = "shortest_edge" if name != "mae" else None
-        side = settings["size"]
-        settings["size"] = {key: side} if key else {"height": side, "width": side}
-    processor = getattr(transformers, FILES[name][0], None)
-    if processor is None:
-        pytest.skip("this version of transformers has no image processors on PIL")
-    arrays = [image.permute(1, 2, 0).numpy() for image in images]
-    return torch.from_numpy(
-        np.stack(processor(**settings)(arrays, return_tensors="np")["pixel_values"])
-    )
-
-
-@pytest.mark.parametrize("name", CHECKPOINTS)
-@pytest.mark.parametrize("size", [(256, 256), (300, 451), (97, 64), (224, 224)])
-def test_preprocessing_is_that_of_transformers(name, size):
-    pytest.importorskip("PIL")
-    images = photographs(*size)
-    preprocessing = CHECKPOINTS[name].preprocessing
-    difference = (preprocessing(images) - their_pixels(name, images)).abs()
-    level = 1 / 255 / min(preprocessing.std)  # one of 256 grey levels, normalised
-    # PIL's weights are integers, so that a tie in either of its two passes can fall the other way:
-    # seen in up to 4.7 % of the pixels. A wrong setting moves the mean by over a level (below).
-    assert difference.max() < 2.01 * level
-    assert difference.mean() < 0.1 * level
-
-
-@pytest.mark.parametrize(
-    "other",
-    [
-        Preprocessing(256, 224, mode="bilinear"),
-        Preprocessing(224, 224),
-        Preprocessing(None, 224),
-        Preprocessing(256, 224, mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5)),
-    ],
-    ids=["mode", "side", "squeezed", "mean"],
-)
-def test_the_comparison_sees_each_setting(other):
-    """The control of the test above."""
-    pytest.importorskip("PIL")
-    images = photographs(300, 451)
-    difference = (other(images) - their_pixels("dinov2", images)).abs()
-    assert difference.mean() > 1 / 255 / 0.225
-
-
-def test_preprocessing_takes_floats_and_leaves_them_alone():
-    images = photographs(60, 80)
-    preprocessing = CHECKPOINTS["clip"].preprocessing
-    floats = images / 255
-    kept = floats.clone()
-    assert torch.equal(preprocessing(floats), preprocessing(images))
-    assert torch.equal(floats, kept)
-
-
-@pytest.mark.parametrize("shape", [(2, 1, 8, 8), (3, 8, 8)])
-def test_preprocessing_refuses_what_is_not_colour(shape):
-    with pytest.raises(ValueError, match=r"images must be \(n, 3, height, width\), got"):
-        CHECKPOINTS["mae"].preprocessing(torch.zeros(shape))
 
 
 @pytest.mark.parametrize("name", CHECKPOINTS)

@@ -153,13 +153,10 @@ def group_bars(
         empty = rows["mean"].isna()
         ax.bar(at, rows["mean"], 0.9 * width, color=COLOR[role], alpha=0.3, zorder=1)
         keys.append(_points(ax, at, rows, role))
-        floor: dict[str, Any] = {
-            "transform": ax.get_xaxis_transform(),
-            "ha": "center",
-            "va": "bottom",
-        }
+        floor = ax.get_xaxis_transform()
+        upright: dict[str, Any] = {"rotation": 90, "ha": "center", "va": "bottom"}
         for x in at[empty]:
-            ax.text(x, 0, " empty", rotation=90, fontsize=TEXT_SIZE - 1, **floor)
+            ax.text(x, 0, " empty", transform=floor, fontsize=TEXT_SIZE - 1, **upright)
     said = [f"{names[g]}: {findings.levels(table[table['group'] == g])}" for g in groups]
     _guessing(ax, chance, keys, said)
     dress(ax, "", value, keys)

@@ -1,4 +1,4 @@
-"""Training under strain: killed, short of memory, spread over processes; the result is the same."""
+"""Training killed and continued: checkpoints that lose nothing and belong to one run."""
 
 from __future__ import annotations
 
@@ -11,72 +11,10 @@ from pathlib import Path
 
 import pytest
 import torch
+from conftest import ROOT
 from training_case import IMAGES, LABELS, SETTINGS, Network, generator, loss, noisy, weights
 
 from w2s_tutorial.networks.train import fit
-
-ROOT = Path(__file__).resolve().parent.parent
-
-
-# Memory ---------------------------------------------------------------------------------------
-
-
-def limited(most: int):
-    """The same loss on a device whose memory holds `most` examples."""
-    sizes = []
-
-    def tight(network, images, labels):
-        sizes.append(len(images))
-        each = loss(network, images, labels)
-        if len(images) > most:
-            each.sum().backward()  # the failed pass leaves gradients behind
-            raise torch.OutOfMemoryError("CUDA out of memory (a pretence)")
-        return each
-
-    return tight, sizes
-
-
-@pytest.mark.parametrize("most", [3, 1])
-def test_out_of_memory_halves_the_micro_batch_and_changes_nothing(most):
-    plain = fit(Network(), loss, (IMAGES, LABELS), generator=generator(), **SETTINGS)
-    tight, sizes = limited(most)
-    with pytest.warns(UserWarning, match="out of memory: micro_batch is now") as told:
-        result = fit(Network(), tight, (IMAGES, LABELS), generator=generator(), **SETTINGS)
-    torch.testing.assert_close(result.losses, plain.losses, rtol=1e-5, atol=1e-6)
-    torch.testing.assert_close(
-        weights(result.network), weights(plain.network), rtol=1e-4, atol=1e-6
-    )
-    halvings = {3: [8, 4, 2], 1: [8, 4, 2, 1]}[most]
-    assert [str(warning.message).split()[-1] for warning in told] == list(map(str, halvings[1:]))
-    assert sizes[: len(halvings)] == halvings  # found once, at the first step
-    assert set(sizes[len(halvings) :]) == {halvings[-1]}
-
-
-def test_out_of_memory_for_one_example_is_an_error():
-    tight, _ = limited(0)
-    with (
-        pytest.warns(UserWarning, match="micro_batch is now"),
-        pytest.raises(torch.OutOfMemoryError, match="pretence") as error,
-    ):
-        fit(Network(), tight, (IMAGES, LABELS), generator=generator(), **SETTINGS)
-    assert error.value.__notes__ == ["with micro_batch=1; pass a smaller one"]
-
-
-@pytest.mark.parametrize("micro_batch", [1, 3, 8, 100])
-def test_micro_batches_change_nothing(micro_batch):
-    plain = fit(Network(), loss, (IMAGES, LABELS), generator=generator(), **SETTINGS)
-    result = fit(
-        Network(),
-        loss,
-        (IMAGES, LABELS),
-        generator=generator(),
-        micro_batch=micro_batch,
-        **SETTINGS,
-    )
-    torch.testing.assert_close(result.losses, plain.losses, rtol=1e-5, atol=1e-6)
-
-
-# Checkpoints ----------------------------------------------------------------------------------
 
 VICTIM = """
 import sys, time, torch
@@ -207,64 +145,3 @@ def test_a_crash_while_writing_keeps_the_last_checkpoint(tmp_path, monkeypatch):
         fit(Network(), loss, (IMAGES, LABELS), generator=generator(), **settings)
     assert torch.load(path, weights_only=True)["done"] == 6
     assert list(tmp_path.iterdir()) == [path]
-
-
-def test_the_micro_batch_that_fitted_is_remembered(tmp_path):
-    path = tmp_path / "c"
-    settings = SETTINGS | {"checkpoint": path}
-    tight, _ = limited(3)
-    with pytest.warns(UserWarning, match="micro_batch is now"):
-        fit(Network(), tight, (IMAGES, LABELS), generator=generator(), **settings)
-    assert torch.load(path, weights_only=True)["micro_batch"] == 2
-
-
-# Several processes ----------------------------------------------------------------------------
-
-WORKER = """
-import os, sys, torch, torch.distributed as dist
-sys.path.insert(0, "tests")
-from training_case import *
-from w2s_tutorial.networks.train import fit
-torch.set_num_threads(1)
-dist.init_process_group("gloo")
-seen = []
-
-def watched(network, images, labels):
-    seen.append(len(images))
-    return loss(network, images, labels)
-
-settings = dict(steps=12, batch_size=8, lr=0.01, augment=noisy, micro_batch=3)
-result = fit(Network(), watched, (IMAGES, LABELS), generator=generator(), **settings)
-found = [torch.empty_like(weights(result.network)) for _ in range(dist.get_world_size())]
-dist.all_gather(found, weights(result.network))
-assert all(torch.equal(found[0], one) for one in found)
-assert seen == [3, 1] * 12, seen
-try:
-    fit(Network(), loss, (IMAGES, LABELS), generator=generator(), steps=1, batch_size=7, lr=0.1)
-except ValueError as problem:
-    assert "batch_size must divide by the 2 processes, got 7" in str(problem)
-else:
-    raise SystemExit("an odd batch was accepted")
-if dist.get_rank() == 0:
-    torch.save([found[0], result.losses], sys.argv[1])
-dist.destroy_process_group()
-"""
-
-
-def test_two_processes_give_what_one_gives(tmp_path):
-    script, told = tmp_path / "worker.py", tmp_path / "result"
-    script.write_text(WORKER)
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
-    done = subprocess.run(
-        [*command, str(script), str(told)],
-        cwd=ROOT,
-        env=os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        text=True,
-        timeout=240,
-    )
-    assert done.returncode == 0, done.stderr
-    found, losses = torch.load(told, weights_only=True)
-    one = fit(Network(), loss, (IMAGES, LABELS), generator=generator(), augment=noisy, **SETTINGS)
-    torch.testing.assert_close(losses, one.losses, rtol=1e-5, atol=1e-6)
-    torch.testing.assert_close(found, weights(one.network), rtol=1e-4, atol=1e-6)
