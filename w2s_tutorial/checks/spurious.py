@@ -1,4 +1,4 @@
-"""Checks of the exercises on spurious correlations; see `checks` for what they return and raise."""
+"""Checks of the exercises on spurious correlations; see `common` for what they return and raise."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from w2s_tutorial.checks.common import require
+from w2s_tutorial.checks.common import interval, require
 from w2s_tutorial.problems import Risks, SpuriousProblem
 from w2s_tutorial.simulation.spurious import simulate
 
@@ -90,7 +90,7 @@ def check_hidden_harm(problem: SpuriousProblem) -> str:
     tests = torch.stack([labeled.flatten()[0], labeled.new_tensor(1.0)])
     risks = _simulate(replace(problem, minority_test=tests))
     average, minority = (risks.student[:, i] / risks.weak[:, i].mean() for i in (0, 1))
-    (_, high), (low, _) = (_interval(ratio) for ratio in (average, minority))
+    (_, high), (low, _) = (interval(ratio) for ratio in (average, minority))
     found = f"The student has {average.mean():.2f} times its teacher's risk on average and "
     found += f"{minority.mean():.2f} times for the minority"
     require(
@@ -118,10 +118,10 @@ def check_readings_disagree(problem: SpuriousProblem) -> str:
     found = f"The student has {by_mean.mean():.2f} times its teacher's risk under reading A and "
     found += f"{by_mixture.mean():.2f} times under B"
     require(
-        _interval(by_mean)[0] > 1,
+        interval(by_mean)[0] > 1,
         f"{found}: under A it has to lose. Part the pool from the labels.",
     )
-    require(_interval(by_mixture)[1] < 1, f"{found}: under B it has to win. What saturates there?")
+    require(interval(by_mixture)[1] < 1, f"{found}: under B it has to win. What saturates there?")
     return f"Found one. {found}."
 
 
@@ -134,9 +134,3 @@ def _simulate(problem: SpuriousProblem) -> Risks:
         f"and n_pool go up to {longest}, at most {_LONGEST}.",
     )
     return simulate(problem, trials=_TRIALS, generator=torch.Generator().manual_seed(0))
-
-
-def _interval(values: Tensor) -> tuple[float, float]:
-    """Four standard errors to either side of the mean."""
-    half = float(4 * values.std() / len(values) ** 0.5)
-    return float(values.mean()) - half, float(values.mean()) + half
