@@ -3,7 +3,9 @@
 1. One evaluation of `theory.spurious.risks` against iterating its equations on 200,000 draws of
    the group feature, in one run; and the Monte Carlo error that the draws leave.
 2. The chapter's grid (11 pool shares x 3 labelled shares x 2 readings, d_core = 64): seconds of
-   the simulation, and how far its mean is from the limit and from the quoted theorem.
+   the simulation, and how far its mean is from the limit and from the quoted theorem. At a finite
+   d_core the limit is off by about 1/d_core (tests/test_spurious_agreement.py), and eight trials
+   can resolve that: |z| measures both.
 
     python benchmarks/spurious.py
 """

@@ -109,8 +109,8 @@ def failure_separation(problem: SpuriousProblem) -> Tensor:
     """Group separation ‖μ_T‖²/σ_ξ² above which the student is no better than its teacher.
 
     The shift grows, its direction stays. Exact for `published_risks`, derived here; infinite if
-    the student wins at every separation. With an endless pool, Ξ = 0, a
-    balanced test and η_ℓ = .4, η_u = .1 it is the paper's 12.5 (p_T − 1).
+    the student wins at every separation. With an endless pool, Ξ = 0, a balanced test and
+    η_ℓ = .4, η_u = .1 it is the paper's 12.5 (p_T − 1).
 
     Raises:
         ValueError: if the weak model sees no shift.
