@@ -20,6 +20,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import torch
 from torch import Tensor
@@ -54,6 +55,16 @@ class Composites:
 
     def __len__(self) -> int:
         return len(self.digit)
+
+
+class Labeled(Protocol):
+    """n examples, each there with both values of the spurious attribute."""
+
+    @property
+    def label(self) -> Tensor:
+        """(n,) int64, 0 or 1."""
+
+    def __len__(self) -> int: ...
 
 
 @dataclass(frozen=True)
@@ -136,7 +147,7 @@ def choose(
 
 
 def draw(
-    composites: Composites,
+    composites: Labeled,
     weak: Tensor,
     strong: Tensor,
     *,
@@ -148,7 +159,7 @@ def draw(
     """Labelled set, pool, test set, or any other parts: a new split of the digits for every head.
 
     Args:
-        composites: n digits.
+        composites: n digits, or any n examples that have both values of the attribute.
         weak: (n, 2, d_weak) features of composites.images.
         strong: (n, 2, d_strong).
         sizes, minority, heads, generator: see `choose`.
