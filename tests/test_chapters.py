@@ -48,16 +48,16 @@ def build_small(folder: Path) -> Built:
 
 
 @pytest.mark.parametrize("chapter", chapters.chapters())
-def test_chapter_runs(fast_book: Built, chapter: str) -> None:
-    run = chapter_runs.recorded_runs(fast_book.cache)[chapter]
-    assert run is not None, fast_book.log[-6000:]
+def test_chapter_runs(fast_build: Built, chapter: str) -> None:
+    run = chapter_runs.recorded_runs(fast_build.cache)[chapter]
+    assert run is not None, fast_build.log[-6000:]
     assert run["fast"]
     assert run["execution_seconds"] > 0
 
 
-def test_book_builds_without_warning(fast_book: Built) -> None:
-    assert fast_book.ok, fast_book.log[-6000:]
-    assert "Executing notebook" not in fast_book.log, "MyST-NB ran a chapter a second time"
+def test_book_builds_without_warning(fast_build: Built) -> None:
+    assert fast_build.ok, fast_build.log[-6000:]
+    assert "Executing notebook" not in fast_build.log, "MyST-NB ran a chapter a second time"
 
 
 def test_every_page_of_the_contents_is_built(fast_book: Built) -> None:
