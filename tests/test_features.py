@@ -95,3 +95,25 @@ def test_extract_on_a_gpu_agrees_with_the_cpu(dtype):
     # Rounding of inputs, weights and one intermediate: a few units in the last place.
     unit = max(torch.finfo(dtype).eps, 1e-3 if dtype == torch.float32 else 0.0)
     assert (features.float() - expected).abs().max() < 4 * unit * expected.abs().max()
+
+
+def test_files_are_read_batch_by_batch():
+    """Lazy images give the features of the same images in one tensor."""
+    read = []
+
+    class Files:
+        def __len__(self):
+            return len(IMAGES)
+
+        def split(self, size):
+            for batch in IMAGES.split(size):
+                read.append(len(batch))
+                yield batch
+
+    features = extract(small_network(), Files(), batch_size=4, dtype=torch.float32)
+    whole = extract(small_network(), IMAGES, batch_size=4, dtype=torch.float32)
+    torch.testing.assert_close(features, whole)
+    assert max(read) == 4
+    assert sum(read) == len(IMAGES)
+    with pytest.raises(ValueError, match="n > 0, got no file"):
+        extract(small_network(), type("NoFiles", (Files,), {"__len__": lambda _: 0})())

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import re
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -22,9 +23,17 @@ from w2s_tutorial.storage import replacing
 Backbone = Callable[[Tensor], Tensor]
 
 
+class Images(Protocol):
+    """Images that come batch by batch: a tensor, or files that are read when they are needed."""
+
+    def __len__(self) -> int: ...
+
+    def split(self, size: int, /) -> Iterable[Tensor]: ...
+
+
 def extract(
     backbone: Backbone,
-    images: Tensor,
+    images: Tensor | Images,
     *,
     batch_size: int = 512,
     device: torch.device | str = "cpu",
@@ -36,7 +45,9 @@ def extract(
     device, same training mode in each of its parts.
 
     Args:
-        images: (n, channels, height, width), anywhere; features come back to the same place.
+        images: (n, channels, height, width), anywhere; features come back to the same place. Or
+            files with such images, like `datasets.image_files.ImageFiles`: features then come to
+            the CPU.
         batch_size: images per pass; it changes speed and memory, not the features (up to the
             rounding of the device's matrix products).
         dtype: of the result, and on a GPU of the matrix products. float16 halves the store and
@@ -46,9 +57,9 @@ def extract(
         ValueError: if there is no image, batch_size is below 1, the backbone does not return
             (n, d), or a feature is NaN or infinite (in dtype: float16 ends at 65504).
     """
-    if images.dim() != 4 or len(images) == 0:
-        shape = tuple(images.shape)
-        raise ValueError(f"images must be (n, channels, height, width) with n > 0, got {shape}")
+    if len(images) == 0 or (isinstance(images, Tensor) and images.dim() != 4):
+        came = tuple(images.shape) if isinstance(images, Tensor) else "no file"
+        raise ValueError(f"images must be (n, channels, height, width) with n > 0, got {came}")
     if batch_size < 1:
         raise ValueError(f"batch_size must be at least 1, got {batch_size}")
     device = torch.device(device)
@@ -60,7 +71,7 @@ def extract(
             backbone(batch.to(device, non_blocking=True)).to(dtype)
             for batch in images.split(batch_size)
         ]
-    features = torch.cat(parts).to(images.device)
+    features = torch.cat(parts).to(images.device if isinstance(images, Tensor) else "cpu")
     if features.dim() != 2 or len(features) != len(images):
         shape = tuple(features.shape)
         raise ValueError(f"backbone must return ({len(images)}, d), got shape {shape}")
