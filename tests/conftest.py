@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 from helpers_data import Web, serve
 from playwright.sync_api import Browser, sync_playwright
 
@@ -84,7 +85,10 @@ def build(config_folder: Path, out: Path | None = None, *options: str, **env: st
 @pytest.fixture(scope="session")
 def fast_build() -> Built:
     """A build with every chapter in fast mode, whether it worked or not."""
-    return build(ROOT, ROOT / "_build" / "fast", "-W", "--keep-going")
+    (ROOT / "_build").mkdir(exist_ok=True)
+    # Tests that run in parallel share the build: the first one makes it, the others find it made.
+    with FileLock(ROOT / "_build" / "fast.lock"):
+        return build(ROOT, ROOT / "_build" / "fast", "-W", "--keep-going")
 
 
 @pytest.fixture(scope="session")

@@ -11,8 +11,6 @@ from axe_playwright_python.sync_playwright import Axe
 from conftest import Built, skip_or_fail
 from playwright.sync_api import Browser, ConsoleMessage, Page, Request
 
-pytestmark = pytest.mark.xdist_group("book")
-
 PAGES = [page for page, _ in chapters.toc()]
 SCREENS = [(1280, "light"), (1280, "dark"), (390, "light"), (390, "dark")]
 IMPACTS = ("serious", "critical")

@@ -11,8 +11,6 @@ import pytest
 import yaml
 from conftest import ROOT, Built, build
 
-pytestmark = pytest.mark.xdist_group("book")
-
 HEADER = """---
 jupytext: {text_representation: {extension: .md, format_name: myst}}
 kernelspec: {display_name: Python 3, language: python, name: python3}

@@ -23,8 +23,6 @@ from nbclient.exceptions import CellExecutionError
 from packaging.requirements import Requirement
 from packaging.version import Version
 
-pytestmark = pytest.mark.xdist_group("book")
-
 # Colab's runtime of 2026-08-19, from googlecolab/backend-info at commit a724079.
 COLAB_PYTHON = "3.13.15"
 COLAB = {

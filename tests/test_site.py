@@ -14,8 +14,6 @@ import pytest
 from bs4 import BeautifulSoup, Tag
 from conftest import Built
 
-pytestmark = pytest.mark.xdist_group("book")
-
 PAGES = [page for page, _ in chapters.toc()]
 MAX_PAGE_BYTES = 2_000_000
 MAX_SITE_BYTES = 100_000_000

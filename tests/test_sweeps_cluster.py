@@ -26,9 +26,6 @@ from w2s_tutorial.sweeps import sweep
 BLOCKS = re.findall(r"```python\n(.*?)```", (ROOT / "book" / "clusters.md").read_text(), re.S)
 STUDY, LAPTOP, DASK, SLURM, RAY = BLOCKS
 
-# One cluster for the file: it must not be divided among the processes of a parallel test run.
-pytestmark = pytest.mark.xdist_group("dask")
-
 
 @pytest.fixture(scope="module")
 def cluster():
