@@ -133,7 +133,7 @@ def test_a_killed_worker_loses_no_setting(client, folder):
     ran = calls(folder)
     assert set(ran) == {"10_0.1", "20_0.1", "40_0.1", "80_0.1"}
     assert ran["40_0.1"] == 2
-    # The scheduler may ask again for a setting whose end it had not heard of when the worker died.
+    # Seen once on a busy machine, cause unknown: a setting beside the killed one ran twice as well.
     assert max(ran.values()) <= 2
 
 
