@@ -6,6 +6,7 @@ import hashlib
 from pathlib import Path
 from typing import Any
 
+import api_reference
 import chapter_cards
 import chapter_runs
 import local_mathjax
@@ -33,7 +34,7 @@ def run_chapters(
 
 def setup(app: Sphinx) -> dict[str, int]:
     app.connect("env-get-outdated", run_chapters)
-    for extension in (chapter_cards, local_mathjax, page_furniture, role_picture):
+    for extension in (api_reference, chapter_cards, local_mathjax, page_furniture, role_picture):
         extension.setup(app)
     return {"env_version": own_version(), "parallel_read_safe": True, "parallel_write_safe": True}
 
