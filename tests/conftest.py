@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -19,7 +18,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "book" / "_ext"))
 os.environ["W2S_FAST"] = "1"
 
-BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+from figure_files import find_browser  # noqa: E402
 
 
 def skip_or_fail(reason: str) -> None:
@@ -102,9 +101,10 @@ def fast_book(fast_build: Built) -> Built:
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
     """A headless browser that starts no connection of its own."""
-    executable = next(filter(None, map(shutil.which, BROWSERS)), None)
-    if executable is None:
-        skip_or_fail(f"no browser: none of {', '.join(BROWSERS)} is installed")
+    try:
+        executable = find_browser()
+    except FileNotFoundError as missing:
+        skip_or_fail(str(missing))
     flags = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"]
     with sync_playwright() as driver:
         chromium = driver.chromium.launch(executable_path=executable, args=flags)

@@ -20,7 +20,7 @@ SECTION = """## {title}
 """
 # What reStructuredText would read as markup of its own, outside of code in backticks.
 MARKUP = re.compile(r"(`[^`]*`)(\w?)|(^ *\* )|([*|]|(?<=\w)_(?!\w))")
-CODE = ["", ".. code-block:: python", ""]
+CODE = [".. code-block:: python", ""]
 
 
 def public_modules() -> list[str]:
@@ -42,23 +42,16 @@ def list_modules(app: Sphinx, page: str, source: list[str]) -> None:
         source[0] = source[0].replace(PLACE, "\n".join(sections))
 
 
-def as_text(
-    app: Sphinx, what: str, name: str, obj: object, options: Any, lines: list[str]
-) -> None:
+def as_text(app: Sphinx, what: str, name: str, obj: object, options: Any, lines: list[str]) -> None:
     """Docstrings are plain text: mark indented examples as code, and escape what is no markup."""
-    code_at = [i for i, (before, line) in enumerate(pairwise(lines), 1) if begins_code(before, line)]
     inside, written = False, []
-    for i, line in enumerate(lines):
-        if i in code_at and what == "module":
+    for before, line in pairwise(["text", *lines]):
+        if what == "module" and not before.strip() and line.startswith("    ") and not inside:
             inside = True
-            written += CODE[1:]
+            written += CODE
         inside = inside and (not line.strip() or line.startswith("    "))
         written.append(line if inside else MARKUP.sub(escaped, line))
     lines[:] = written
-
-
-def begins_code(before: str, line: str) -> bool:
-    return not before.strip() and line.startswith("    ")
 
 
 def escaped(found: re.Match[str]) -> str:
