@@ -17,7 +17,8 @@ def own_names(module: str) -> list[str]:
     return [
         name
         for name, value in vars(there).items()
-        if not name.startswith("_")
+        if name in getattr(there, "__all__", vars(there))
+        and not name.startswith("_")
         and (inspect.isfunction(value) or inspect.isclass(value))
         and value.__module__ == module
     ]
