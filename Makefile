@@ -4,7 +4,7 @@ BIN    := .venv/bin
 BUILD  := $(BIN)/jupyter-book build book -W --keep-going
 
 .DEFAULT_GOAL := help
-.PHONY: help book test serve notebooks figures clean
+.PHONY: help book test serve notebooks figures pdf clean
 
 help:            ## show this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 12
@@ -27,6 +27,9 @@ notebooks: .venv/ok  ## write the chapters' notebooks for Colab
 
 figures: book    ## write every figure as SVG and PNG, light and dark, for slides
 	$(BIN)/python book/_ext/figure_files.py
+
+pdf: book        ## print the whole book into one file, _build/book.pdf
+	$(BIN)/python book/_ext/pdf_file.py
 
 clean:           ## delete everything that was built; the next target starts from nothing
 	rm -rf _build .venv *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

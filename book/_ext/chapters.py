@@ -48,6 +48,13 @@ def read(page: str) -> str:
     return (BOOK / f"{page}.md").read_text(encoding="utf-8")
 
 
+def title(page: str) -> str:
+    """The first heading of a page."""
+    found = re.search(r"^# (.+)$", CODE.sub("", FRONT_MATTER.sub("", read(page))), re.MULTILINE)
+    assert found, f"{page} has no title"
+    return found[1]
+
+
 def chapters() -> list[str]:
     """The pages that have code to run."""
     return [page for page, _ in toc() if "kernelspec" in front_matter(page)]
