@@ -77,15 +77,23 @@ def molecules(
         ValueError: if name, split or seed is outside its range.
         OSError: if the files are neither there nor to be had, see `downloads.fetch`.
     """
-    check_choice("name", name, tuple(_TARGET))
     check_choice("split", split, ("train", "validation", "test"))
+    everything = all_molecules(name, quiet=quiet)
+    row = chembench_split(len(everything), seed=seed)[split]
+    smiles = tuple(everything.smiles[at] for at in row.tolist())
+    return Molecules(smiles, everything.target[row], row)
+
+
+def all_molecules(
+    name: Literal["esol", "freesolv", "lipophilicity"], *, quiet: bool = False
+) -> Molecules:
+    """All molecules of a set, in the order of its file; errors as for `molecules`."""
+    check_choice("name", name, tuple(_TARGET))
     text = read(fetch(CATALOG[name].files["table"], quiet=quiet)).decode()
     table = list(csv.DictReader(io.StringIO(text)))
-    row = chembench_split(len(table), seed=seed)[split]
-    chosen = [table[at] for at in row.tolist()]
-    smiles = tuple(line["smiles"].strip() for line in chosen)
-    target = torch.tensor([float(line[_TARGET[name]]) for line in chosen], dtype=torch.float64)
-    return Molecules(smiles, target, row)
+    smiles = tuple(line["smiles"].strip() for line in table)
+    target = torch.tensor([float(line[_TARGET[name]]) for line in table], dtype=torch.float64)
+    return Molecules(smiles, target, torch.arange(len(table)))
 
 
 def chembench_split(n: int, *, seed: int) -> dict[str, Tensor]:

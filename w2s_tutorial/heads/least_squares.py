@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
@@ -49,6 +49,43 @@ def fit_ridge(x: Tensor, target: Tensor, *, penalty: float) -> Heads:
     if not penalty > 0:
         raise ValueError(f"penalty must exceed 0, got {penalty} (for 0 use fit_ridgeless)")
     return _fit(x, target, lambda s, n: s / (s.square() + n * penalty))
+
+
+def fit_ridge_validated(
+    x: Tensor,
+    target: Tensor,
+    x_validation: Tensor,
+    target_validation: Tensor,
+    *,
+    penalties: Sequence[float],
+) -> tuple[Heads, Tensor]:
+    """Fit h heads by `fit_ridge`, each with the penalty that serves it best on other examples.
+
+    Args:
+        x: (n, d) or (h, n, d) features to fit on.
+        target: (h, n, c) real targets.
+        x_validation: (v, d) or (h, v, d) features to choose by.
+        target_validation: (h, v, c).
+        penalties: to choose from, each greater than 0.
+
+    Returns:
+        The heads, and the penalty of each (h,): that of the smallest mean squared error on the
+        validation examples.
+
+    Raises:
+        ValueError: if there is no penalty or one is not positive, shapes disagree or values are
+            not finite.
+    """
+    if not penalties:
+        raise ValueError("penalties must list at least 1, got none")
+    check_inputs(x_validation, target_validation, None)
+    tried = [fit_ridge(x, target, penalty=penalty) for penalty in penalties]
+    outputs = torch.stack([heads(x_validation.double()) for heads in tried])
+    error = (outputs - target_validation).square().mean((2, 3))
+    best, each = error.argmin(0), torch.arange(error.shape[1])
+    weight = torch.stack([heads.weight for heads in tried])[best, each]
+    bias = torch.stack([heads.bias for heads in tried])[best, each]
+    return Heads(weight, bias), torch.tensor(penalties, dtype=torch.float64)[best]
 
 
 def _fit(x: Tensor, target: Tensor, inverse: Callable[[Tensor, int], Tensor]) -> Heads:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +17,10 @@ from w2s_tutorial.storage import replacing
 def save(
     network: Backbone, path: Path | str, *, dtype: torch.dtype = torch.float32, **facts: Any
 ) -> None:
-    """Write a backbone from `backbones.build`: its weights, its recipe, and facts about them.
+    """Write a backbone: its weights, its recipe, and facts about them.
 
     Args:
+        network: from `backbones.build` or `molecular.build`.
         dtype: to store weights in; float16 takes half the room, and rounds them by 5e-4.
         facts: what a reader should know (data, command, versions, seed), as JSON can hold it.
     """
@@ -28,16 +30,20 @@ def save(
         np.savez(target, about=np.array(about), **weights)
 
 
-def load(path: Path | str) -> Backbone:
+def load(path: Path | str, *, structure: Callable[..., Backbone] = assemble) -> Backbone:
     """A backbone as `save` stored it, in float32, on the CPU, in evaluation mode.
 
     Nothing is unpickled.
+
+    Args:
+        structure: recipe -> network on the meta device: `backbones.assemble` for images,
+            `molecular.assemble` for molecules.
 
     Raises:
         ValueError: if the file was not written by `save`.
     """
     about, weights = _read(path)
-    network = assemble(**about["recipe"])
+    network = structure(**about["recipe"])
     network.load_state_dict(weights, assign=True)
     network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     return network.eval()

@@ -1,0 +1,137 @@
+"""A transformer that reads molecules, and what it is trained for.
+
+Two objectives at once, the ones that MolBERT (Fabian et al. 2020) is reported to use: guess
+hidden tokens, and tell the molecule's descriptors. Deterministic: no dropout anywhere.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from w2s_tutorial.networks.backbones import Backbone
+from w2s_tutorial.networks.bodies import initialize, transformer
+from w2s_tutorial.networks.smiles import NOT_ASKED, PAD, lengths
+
+HEADS = 4  # of attention, see `bodies.transformer`
+
+
+class MolecularTransformer(Backbone):
+    """Pre-norm transformer on tokens; its features are the mean over a molecule's tokens.
+
+    Attributes:
+        vocabulary: the tokens that it knows, see `smiles.vocabulary`.
+    """
+
+    def __init__(self, vocabulary: Sequence[str], width: int, depth: int, descriptors: int) -> None:
+        super().__init__()
+        self.width, self.vocabulary = width, tuple(vocabulary)
+        self.embed = nn.Embedding(len(vocabulary), width)
+        self.blocks = nn.ModuleList(transformer(width, depth))
+        self.norm = nn.LayerNorm(width)
+        self.guess = nn.Linear(width, len(vocabulary))
+        self.describe = nn.Linear(width, descriptors)
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        """Features (n, width) of molecules (n, t), see `smiles.encode`; padding has no effect."""
+        return pooled(self.read(tokens), tokens)
+
+    def read(self, tokens: Tensor) -> Tensor:
+        """What the network makes of every token: (n, t, width)."""
+        padding = tokens == PAD
+        # Glorot's rule makes embeddings small; so scaled, they are about as large as positions.
+        x = self.embed(tokens.long()) * math.sqrt(self.width)
+        x = x + positions(tokens.shape[1], self.width, device=x.device)
+        for block in self.blocks:
+            x = block(x, src_key_padding_mask=padding)
+        return self.norm(x)
+
+
+def pooled(x: Tensor, tokens: Tensor) -> Tensor:
+    """The mean of x (n, t, d) over the tokens that are no padding: (n, d)."""
+    shown = (tokens != PAD).to(x.dtype)
+    return (shown[:, None] @ x)[:, 0] / shown.sum(-1, keepdim=True)
+
+
+def positions(t: int, width: int, *, device: torch.device | str = "cpu") -> Tensor:
+    """Sines and cosines of the position (t, width), as in Vaswani et al. (2017, arXiv 1706.03762).
+
+    Nothing is learnt, so molecules longer than any in training have positions too.
+    """
+    rate = 10_000 ** (-torch.arange(0, width, 2, device=device) / width)
+    angle = torch.arange(t, device=device)[:, None] * rate
+    return torch.stack([angle.sin(), angle.cos()], dim=-1).flatten(1)[:, :width]
+
+
+def pretext(
+    network: MolecularTransformer, shown: Tensor, target: Tensor, described: Tensor
+) -> Tensor:
+    """Loss of bundles of molecules: (b,), the mean over the m molecules of each.
+
+    Cross-entropy in nats per token asked for, plus the mean squared error of the descriptors,
+    which the network has to tell from the same molecule with its tokens hidden.
+
+    Args:
+        shown: (b, m, t), tokens some of which are hidden.
+        target: (b, m, t), the true tokens where they are asked for, see `smiles.hidden`.
+        described: (b, m, k), standardised descriptors.
+    """
+    longest = int(lengths(shown).amax())
+    tokens, asked = shown[..., :longest].flatten(0, 1), target[..., :longest].flatten(0, 1)
+    x = network.read(tokens)
+    each = functional.cross_entropy(
+        network.guess(x).float().mT, asked, ignore_index=NOT_ASKED, reduction="none"
+    )
+    wrong = each.sum(-1) / (asked != NOT_ASKED).sum(-1).clamp(min=1)
+    told = network.describe(pooled(x, tokens)).float()
+    off = (told - described.flatten(0, 1)).square().mean(-1)
+    return (wrong + off).view(shown.shape[:2]).mean(1)
+
+
+def build(
+    vocabulary: Sequence[str],
+    width: int,
+    *,
+    depth: int,
+    descriptors: int,
+    generator: torch.Generator,
+) -> MolecularTransformer:
+    """A new, untrained network, on the CPU.
+
+    Args:
+        vocabulary: see `smiles.vocabulary`.
+        width: number d of features, a multiple of 4.
+        depth: number of transformer blocks, at least 1.
+        descriptors: how many it is asked for, at least 1.
+        generator: consumed for the weights.
+
+    Raises:
+        ValueError: for sizes that cannot work.
+    """
+    network = assemble(vocabulary, width, depth, descriptors).to_empty(device="cpu")
+    initialize(network, generator=generator)
+    return network
+
+
+def assemble(
+    vocabulary: Sequence[str], width: int, depth: int, descriptors: int
+) -> MolecularTransformer:
+    """The structure of a network on torch's meta device, with no weights yet."""
+    if width < HEADS or width % HEADS:
+        raise ValueError(f"width must be a multiple of {HEADS}, got {width}")
+    for name, value in (("depth", depth), ("descriptors", descriptors)):
+        if value < 1:
+            raise ValueError(f"{name} must be at least 1, got {value}")
+    with torch.device("meta"):
+        network = MolecularTransformer(vocabulary, width, depth, descriptors)
+    network.recipe = {
+        "vocabulary": list(vocabulary),
+        "width": width,
+        "depth": depth,
+        "descriptors": descriptors,
+    }
+    return network
