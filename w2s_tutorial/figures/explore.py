@@ -9,22 +9,20 @@ HTML: it works in the built book, in JupyterLab and on Colab, from a file and wi
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from html import escape
 
 import matplotlib.pyplot as plt
 from matplotlib.figure import Figure
 
+from w2s_tutorial.figures.output import Output, without_panel
 from w2s_tutorial.figures.svg import inline_svg
 
 SIZE_LIMIT = 1_000_000  # bytes of one output
 _CSS_PIXELS_PER_INCH = 96  # so that 12 points are 16 CSS pixels, the size of the text around
 
-# The first rule undoes the light panel that the book's theme puts behind HTML output at night.
+
 _STYLE = (
-    "<style>html[data-theme=dark] .bd-content div.cell_output"
-    " .text_html:not(:has(table.dataframe)):has(.w2s-figure)"
-    "{background:none;color:inherit;padding:0}"
+    f"<style>{without_panel('.w2s-figure')}"
     ".w2s-figure{margin:.5rem auto;position:relative}"
     ".w2s-figure svg{display:block;width:100%;height:auto}"
     ".w2s-figure figcaption{color:inherit;font:inherit;font-size:.9rem;text-align:left}"
@@ -46,20 +44,6 @@ root.querySelector('b').textContent = shown.dataset.value;
 root.querySelector('output').textContent =
   shown.querySelector('svg').getAttribute('aria-label');
 """
-
-
-@dataclass(frozen=True)
-class Output:
-    """What a notebook cell displays: HTML, or words where there is none."""
-
-    html: str
-    words: str
-
-    def _repr_html_(self) -> str:
-        return self.html
-
-    def __repr__(self) -> str:
-        return self.words
 
 
 def figure(

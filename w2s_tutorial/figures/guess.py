@@ -11,12 +11,13 @@ import hashlib
 import math
 from html import escape
 
-from w2s_tutorial.figures.explore import Output
+from w2s_tutorial.figures.output import Output, without_panel
 
 _STYLE = (
-    "<style>.w2s-guess{border-left:.25rem solid #0072B2;padding:.5rem .9rem;margin:.5rem 0}"
+    f"<style>{without_panel('.w2s-guess')}"
+    ".w2s-guess{border-left:.25rem solid #0072B2;padding:.5rem .9rem;margin:.5rem 0}"
     ".w2s-guess label{display:block}.w2s-guess input{width:7rem;font:inherit;padding:.2rem}"
-    ".w2s-guess button{font:inherit;padding:.2rem .8rem;margin:.3rem}"
+    ".w2s-guess button{font:inherit;padding:.2rem .8rem;margin:.3rem 0}"
     ".w2s-guess output{display:block;margin-top:.4rem}</style>"
 )
 _ON_SUBMIT = """
