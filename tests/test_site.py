@@ -9,6 +9,7 @@ from pathlib import Path
 from urllib.parse import unquote, urlparse
 
 import chapters
+import glossary_links
 import labels
 import pytest
 from bs4 import BeautifulSoup, Tag
@@ -138,3 +139,16 @@ def test_a_book_without_address_shows_no_dead_button(fast_book: Built) -> None:
     targets = [str(link["href"]) for link in buttons.find_all("a", href=True)]
     assert any(target.endswith(".ipynb") for target in targets), "the notebook's download"
     assert not [target for target in targets if is_external(target)]
+
+
+@pytest.mark.parametrize("page", chapters.chapters())
+def test_words_of_the_glossary_lead_to_their_meaning(fast_book: Built, page: str) -> None:
+    article = parsed(fast_book.html / f"{page}.html").find("article")
+    assert isinstance(article, Tag)
+    linked = {link.get_text().lower().rstrip("s") for link in article.select("a:has(> .std-term)")}
+    text = " ".join(p.get_text(" ") for p in article.select(":scope section > p")).lower()
+    used = [
+        t for t in glossary_links.terms() if re.search(rf"(?<![\w-]){t.lower()}(?![\w-])", text)
+    ]
+    assert len(used) > 3
+    assert not [term for term in used if term.lower().rstrip("s") not in linked]

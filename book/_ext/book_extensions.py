@@ -9,11 +9,21 @@ from typing import Any
 import api_reference
 import chapter_cards
 import chapter_runs
+import glossary_links
 import local_mathjax
 import page_furniture
 import role_picture
 from sphinx.application import Sphinx
 from sphinx.errors import ExtensionError
+
+EXTENSIONS = (
+    api_reference,
+    chapter_cards,
+    glossary_links,
+    local_mathjax,
+    page_furniture,
+    role_picture,
+)
 
 
 def run_chapters(
@@ -34,7 +44,7 @@ def run_chapters(
 
 def setup(app: Sphinx) -> dict[str, int]:
     app.connect("env-get-outdated", run_chapters)
-    for extension in (api_reference, chapter_cards, local_mathjax, page_furniture, role_picture):
+    for extension in EXTENSIONS:
         extension.setup(app)
     return {"env_version": own_version(), "parallel_read_safe": True, "parallel_write_safe": True}
 
