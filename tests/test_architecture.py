@@ -30,6 +30,7 @@ ARCHITECTURE: dict[str, set[str]] = {
     "networks": {"storage"},
     "heads": {"losses"},
     "pipeline": {"heads", "sample"},
+    "molecules": {"datasets", "heads", "networks", "settings"},
     # running, showing, checking
     "settings": {"", "storage"},
     "sweeps": {"settings", "storage"},
