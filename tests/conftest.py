@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 from filelock import FileLock
@@ -110,3 +111,27 @@ def browser() -> Iterator[Browser]:
         chromium = driver.chromium.launch(executable_path=executable, args=flags)
         yield chromium
         chromium.close()
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[Any]:
+    """The client of a local Dask cluster with two workers."""
+    from distributed import Client, LocalCluster
+
+    options = {"n_workers": 2, "threads_per_worker": 1, "processes": True}
+    with LocalCluster(**options, dashboard_address=None) as cluster, Client(cluster) as client:
+        yield client
+
+
+@pytest.fixture
+def client(cluster: Any) -> Any:
+    """Both workers are up: with one alone, joblib would run everything in this process."""
+    cluster.wait_for_workers(2, timeout=120)
+    return cluster
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """For a sweep of `sweep_case`, which need not wait."""
+    (tmp_path / "go").touch()
+    return tmp_path

@@ -40,5 +40,10 @@ def calls(folder: Path) -> Counter:
     return Counter(name.rsplit("_", 2)[0] for name in os.listdir(folder / "calls"))
 
 
+def workers(folder: Path) -> set[int]:
+    """The processes that ran settings."""
+    return {int(name.split("_")[2]) for name in os.listdir(folder / "calls")}
+
+
 def noted_sweep(folder: Path):
     return sweep(noted, AXES, store=folder / "store", version="1", folder=str(folder))
