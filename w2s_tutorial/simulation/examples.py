@@ -62,9 +62,7 @@ def simulate_examples(
         ValueError: if trials is below 1, a penalty is negative, or `on` is something else.
     """
     check_trials(trials)
-    for name, value in (("weak_penalty", weak_penalty), ("strong_penalty", strong_penalty)):
-        if not value >= 0:
-            raise ValueError(f"{name} must be at least 0, got {value}")
+    check_penalties(weak_penalty=weak_penalty, strong_penalty=strong_penalty)
     if on not in ("fresh", "pool"):
         raise ValueError(f"on must be 'fresh' or 'pool', got {on!r}")
     n, k = problem.n_labeled, len(problem.target)
@@ -91,6 +89,13 @@ def check_trials(trials: int) -> None:
     """Refuse fewer trials than one."""
     if trials < 1:
         raise ValueError(f"trials must be at least 1, got {trials}")
+
+
+def check_penalties(**penalties: float) -> None:
+    """Refuse a penalty, by its name, that is below 0."""
+    for name, value in penalties.items():
+        if not value >= 0:
+            raise ValueError(f"{name} must be at least 0, got {value}")
 
 
 def _fit(z: Tensor, factor: Tensor, label: Tensor, penalty: float) -> Tensor:
