@@ -4,7 +4,7 @@ BIN    := .venv/bin
 BUILD  := $(BIN)/jupyter-book build book -W --keep-going
 
 .DEFAULT_GOAL := help
-.PHONY: help book test serve notebooks figures pdf clean
+.PHONY: help book test serve notebooks assignments figures pdf clean
 
 help:            ## show this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 12
@@ -24,6 +24,9 @@ serve: book      ## build the book and serve it at http://localhost:8000
 
 notebooks: .venv/ok  ## write the chapters' notebooks for Colab
 	$(BIN)/python book/_ext/colab_notebooks.py
+
+assignments: .venv/ok  ## write student notebooks, answer keys and autograders of the assignments
+	$(BIN)/python assignments/make.py
 
 figures: book    ## write every figure as SVG and PNG, light and dark, for slides
 	$(BIN)/python book/_ext/figure_files.py

@@ -36,6 +36,7 @@ ARCHITECTURE: dict[str, set[str]] = {
     "sweeps": {"settings", "storage"},
     "ratios": {"figures", "metrics"},
     "figures": set(),
+    "variants": {"settings"},
     "checks": {"metrics", "problems", "simulation"},
     "": set(),
 }

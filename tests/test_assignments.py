@@ -1,0 +1,52 @@
+"""Every check of the assignments: the reference passes, stubs and known-wrong answers do not."""
+
+from __future__ import annotations
+
+import importlib
+import re
+
+import pytest
+from assignment_cases import NAMES, code_cells, grade, made, questions, run
+
+STUDENTS = ["ab1234", "cd5678"]
+WRONG = {name: importlib.import_module(f"wrong_{name}").WRONG for name in NAMES}
+CASES = [
+    pytest.param(name, question, hint, code, id=f"{name}-{question}-{hint[:24]}")
+    for name in NAMES
+    for question, cases in WRONG[name].items()
+    for hint, code in cases
+]
+
+
+@pytest.fixture(scope="module")
+def out(tmp_path_factory):
+    return tmp_path_factory.mktemp("assignments")
+
+
+@pytest.mark.parametrize("student", STUDENTS)
+@pytest.mark.parametrize("name", NAMES)
+def test_the_reference_gets_all_points_and_the_stub_none(name, student, out):
+    assignment = made(name, out)
+    key, stub = (run(code_cells(nb, student)) for nb in (assignment.key, assignment.student))
+    for question in questions(assignment):
+        full = grade(assignment, question, key, out)
+        assert (full.points, full.messages) == (full.possible, ())
+        empty = grade(assignment, question, stub, out)
+        assert empty.points == 0
+        assert empty.messages
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_question_has_wrong_answers(name, out):
+    assert set(WRONG[name]) == set(questions(made(name, out)))
+    for cases in WRONG[name].values():
+        assert len({hint for hint, _ in cases}) >= 4
+
+
+@pytest.mark.parametrize(("name", "question", "hint", "code"), CASES)
+def test_a_wrong_answer_gets_its_hint(name, question, hint, code, out):
+    assignment = made(name, out)
+    names = run([*code_cells(assignment.key, STUDENTS[0]), code])
+    graded = grade(assignment, question, names, out)
+    assert graded.points < graded.possible
+    assert re.search(hint, "\n".join(graded.messages)), graded.messages

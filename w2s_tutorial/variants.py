@@ -1,0 +1,72 @@
+"""Numbers of one's own in a graded assignment: the same for one student, others for the next."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+
+from w2s_tutorial.settings import generator_for
+
+Choices = Mapping[str, Sequence[Any]]
+
+CHOICES: Mapping[str, Choices] = {
+    "intrinsic": {
+        "n_labeled": range(60, 121, 5),
+        "n_pool": range(60, 201, 10),
+        "d_weak": range(20, 41),
+        "d_strong": range(8, 17),
+        "d_shared": range(2, 8),
+        "noise": (0.25, 0.5, 2.0),
+        "asked": ("student / weak", "PGR", "OPR"),
+    },
+    "spurious": {
+        "labeled": (0.05, 0.1, 0.15, 0.4, 0.45, 0.5),
+        "pool": (0.2, 0.25, 0.3, 0.35),
+        "shift_weak": ((2.0, 1.0), (1.0, 3.0), (4.0, -1.0), (3.0, 2.0), (-2.0, 3.0)),
+        "carried": ((0.5, 0.25), (0.25, -0.5), (-0.5, 1.0), (1.0, 0.75), (0.75, -1.0)),
+        "p_weak": range(4, 9),
+        "p_shared": (1.5, 1.75, 2.25, 2.5),
+        "asked": ("majority", "minority", "balanced"),
+    },
+    "misfit": {
+        "weak_error": (0.8, 0.9, 1.0, 1.1, 1.2, 1.3, 1.4),
+        "misfit": (0.2, 0.25, 0.3, 0.35, 0.45, 0.5, 0.55),
+        "unreachable": (0.002, 0.003, 0.005, 0.006, 0.007, 0.008),
+        "asked": ("best", "worst"),
+    },
+    "confidence": {
+        "minority": (0.2, 0.25, 0.3, 0.35, 0.4, 0.45),
+        "kept_majority": (0.55, 0.6, 0.65, 0.7, 0.75, 0.8),
+        "kept_minority": (0.1, 0.15, 0.2, 0.25, 0.3),
+        "right_majority": (0.85, 0.9, 0.95),
+        "right_minority": (0.4, 0.5, 0.55, 0.6),
+        "asked": ("share of the minority", "share of right labels"),
+    },
+}
+
+
+def draw(student: str, assignment: str, *, term: str) -> dict[str, Any]:
+    """One value of each of an assignment's `CHOICES`, drawn by the student's id.
+
+    Args:
+        student: the id, as the instructor wrote it; spaces around it and capitals do not count.
+        assignment: a key of `CHOICES`.
+        term: another term gives all students other numbers.
+
+    Raises:
+        ValueError: if the id is empty or still the one that the notebook came with, or there is
+            no such assignment.
+    """
+    name = student.strip().lower()
+    if not name or name == "your id":
+        raise ValueError(f"student must be your own id, got {student!r}")
+    if assignment not in CHOICES:
+        raise ValueError(f"assignment must be one of {sorted(CHOICES)}, got {assignment!r}")
+    setting = {"assignment": assignment, "student": name, "term": term}
+    generator = generator_for(setting)
+    return {
+        key: values[int(torch.randint(len(values), (), generator=generator))]
+        for key, values in CHOICES[assignment].items()
+    }
