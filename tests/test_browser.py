@@ -22,6 +22,8 @@ FORMULAS = "() => document.querySelectorAll('article .math').length"
 RENDERED = "() => document.querySelectorAll('article .math mjx-container mjx-assistive-mml').length"
 UNREADABLE = "() => [...document.querySelectorAll('[data-mjx-error]')].map(e => e.textContent)"
 WIDTHS = "() => [document.scrollingElement.scrollWidth, innerWidth]"
+FRAME = "root => [...root.querySelectorAll('.w2s-frame')].findIndex(frame => !frame.hidden)"
+TWICE = "html { font-size: 200% !important }"
 SETTLED = "async () => { if (window.MathJax) { await MathJax.startup.promise } }"
 LOADING = (
     "() => !document.querySelector('script[src*=mathjax]') || window.MathJax?.startup?.promise"
@@ -74,6 +76,10 @@ def test_page_in_a_browser(
         assert seen.page.evaluate(RENDERED) == seen.page.evaluate(FORMULAS)
         assert not seen.page.evaluate(UNREADABLE)
         assert not violations(seen.page)
+        assert not dead_sliders(seen.page)
+        seen.page.add_style_tag(content=TWICE)
+        content, window = seen.page.evaluate(WIDTHS)
+        assert content <= window, "with text at twice its size the page scrolls sideways"
     finally:
         seen.page.context.close()
 
@@ -86,6 +92,31 @@ def violations(page: Page) -> list[str]:
         if rule["impact"] in IMPACTS and rule["id"] not in KNOWN
         for node in rule["nodes"]
     ]
+
+
+def dead_sliders(page: Page) -> list[str]:
+    """Sliders that do not show another frame when an arrow key is pressed."""
+    dead = []
+    for slider in page.locator(".w2s-slider").all():
+        control = slider.locator("input")
+        before = control.get_attribute("aria-valuetext"), slider.evaluate(FRAME)
+        control.focus()
+        page.keyboard.press("ArrowRight")
+        after = control.get_attribute("aria-valuetext"), slider.evaluate(FRAME)
+        if before[0] == after[0] or before[1] == after[1]:
+            dead.append(slider.inner_text()[:80])
+    return dead
+
+
+def test_a_dead_slider_is_found(browser: Browser, tmp_path: Path) -> None:
+    frames = "".join(f"<div class='w2s-frame' {h}>{h}</div>" for h in ("", "hidden"))
+    (tmp_path / "dead.html").write_text(
+        "<div class='w2s-slider'><input type='range' min='0' max='1' value='0' "
+        f"aria-valuetext='1'>{frames}</div>"
+    )
+    seen = visit(browser, tmp_path / "dead.html", 390, "light")
+    assert len(dead_sliders(seen.page)) == 1
+    seen.page.context.close()
 
 
 def test_the_checks_can_fail(browser: Browser, tmp_path: Path) -> None:
