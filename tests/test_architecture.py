@@ -30,6 +30,8 @@ ARCHITECTURE: dict[str, set[str]] = {
     "networks": {"storage"},
     "heads": {"losses"},
     "pipeline": {"heads", "sample"},
+    "shares": {"datasets", "heads", "metrics", "pipeline", "sample", "settings", "sweeps"},
+    "mismatch": set(),
     "molecules": {"datasets", "heads", "networks", "settings"},
     # running, showing, checking
     "settings": {"", "storage"},

@@ -22,6 +22,14 @@ def _right(output: Tensor, target: Tensor) -> Tensor:
     return (output.argmax(-1) == target.argmax(-1)).to(output.dtype)
 
 
+def _by_group(value: Tensor, group: Tensor, groups: int) -> Tensor:
+    if int(group.min()) < 0 or int(group.max()) >= groups:
+        came = f"{int(group.min())}..{int(group.max())}"
+        raise ValueError(f"group must lie in 0..{groups - 1}, got {came}")
+    member = torch.nn.functional.one_hot(group.expand(value.shape).long(), groups).to(value.dtype)
+    return (value[:, None] @ member)[:, 0] / member.sum(1)  # 0 / 0 is the NaN of an empty group
+
+
 def accuracy(output: Tensor, target: Tensor) -> Tensor:
     """Share of examples whose largest output is the right class: (h,)."""
     return _right(output, target).mean(-1)
@@ -39,12 +47,7 @@ def group_accuracy(output: Tensor, target: Tensor, group: Tensor, *, groups: int
     Raises:
         ValueError: if a group index lies outside 0..groups-1, or shapes disagree.
     """
-    if int(group.min()) < 0 or int(group.max()) >= groups:
-        came = f"{int(group.min())}..{int(group.max())}"
-        raise ValueError(f"group must lie in 0..{groups - 1}, got {came}")
-    right = _right(output, target)  # (h, n)
-    member = torch.nn.functional.one_hot(group.expand(right.shape).long(), groups).to(right.dtype)
-    return (right[:, None] @ member)[:, 0] / member.sum(1)  # 0 / 0 is the NaN of an empty group
+    return _by_group(_right(output, target), group, groups)
 
 
 def worst_group_accuracy(output: Tensor, target: Tensor, group: Tensor, *, groups: int) -> Tensor:
@@ -55,10 +58,26 @@ def worst_group_accuracy(output: Tensor, target: Tensor, group: Tensor, *, group
 
 def squared_error(output: Tensor, target: Tensor) -> Tensor:
     """Mean over examples of the squared distance between output and target: (h,)."""
+    return _distance(output, target).mean(-1)
+
+
+def group_squared_error(output: Tensor, target: Tensor, group: Tensor, *, groups: int) -> Tensor:
+    """`squared_error` of each group: (h, groups); NaN where a group has no example.
+
+    Args:
+        groups: how many groups there are; group holds 0..groups-1.
+
+    Raises:
+        ValueError: if a group index lies outside 0..groups-1, or shapes disagree.
+    """
+    return _by_group(_distance(output, target), group, groups)
+
+
+def _distance(output: Tensor, target: Tensor) -> Tensor:
     if output.shape[-2:] != target.shape[-2:] or output.shape[-2] == 0:
         came = f"{tuple(output.shape)} and {tuple(target.shape)}"
         raise ValueError(f"output and target must list the same n >= 1 examples, got {came}")
-    return (output - target).square().sum(-1).mean(-1)
+    return (output - target).square().sum(-1)
 
 
 def misfit(student_output: Tensor, weak_output: Tensor) -> Tensor:
