@@ -1,8 +1,8 @@
 """Directives that say what a chapter costs to read and run, and where its numbers come from.
 
-`{cost-card}` at the top of a chapter, `{chapter-table}` on the front page,
-`{provenance-table}` on the page about checking. They are filled in when pages are written,
-because only then every chapter's run is known.
+`{cost-card}` at the top of a chapter, `{chapter-table}` on the front page, `{syllabus}` for
+instructors, `{provenance-table}` on the page about checking. They are filled in when pages are
+written, because only then every chapter's run is known.
 """
 
 from __future__ import annotations
@@ -35,19 +35,30 @@ class Card(SphinxDirective):
         return [pending_card(kind=self.name, **self.options)]
 
 
+class Syllabus(SphinxDirective):
+    """One line for each session: its title, a colon, its chapters."""
+
+    has_content = True
+
+    def run(self) -> list[nodes.Node]:
+        sessions = []
+        for line in self.content:
+            title, colon, pages = line.rpartition(":")
+            listed = [page.strip() for page in pages.split(",")]
+            if not colon or set(listed) - set(chapters.chapters()):
+                raise self.error(f"a session needs a title and chapters that run, got {line!r}")
+            sessions.append((title.strip(), listed))
+        return [pending_card(kind=self.name, sessions=sessions)]
+
+
 def fill(app: Sphinx, doctree: nodes.document, page: str) -> None:
     for card in list(doctree.findall(pending_card)):
-        if card["kind"] == "cost-card":
-            card.replace_self(cost_card(app.env, page, card.attributes))
-        elif card["kind"] == "chapter-table":
-            card.replace_self(chapter_table(app, page))
-        else:
-            card.replace_self(provenance_table(app, page))
+        card.replace_self(FILLED[card["kind"]](app, page, card.attributes))
 
 
-def cost_card(env: BuildEnvironment, page: str, options: dict[str, Any]) -> nodes.Node:
+def cost_card(app: Sphinx, page: str, options: dict[str, Any]) -> nodes.Node:
     """One line of facts under a chapter's title."""
-    run = runs_of(env).get(page)
+    run = runs_of(app.env).get(page)
     facts = {
         "Read": f"{chapters.reading_minutes(page)} min",
         "Run": describe_run(run) if run else "not run in this build",
@@ -72,7 +83,7 @@ def describe_run(run: dict[str, Any]) -> str:
     return text + (" (shortened for a test)" if run["fast"] else "")
 
 
-def chapter_table(app: Sphinx, page: str) -> nodes.Node:
+def chapter_table(app: Sphinx, page: str, options: dict[str, Any]) -> nodes.Node:
     """Every chapter with what it asks, and minutes to read and seconds to run."""
     runs, rows = runs_of(app.env), []
     for chapter in chapters.chapters():
@@ -91,7 +102,7 @@ def chapter_table(app: Sphinx, page: str) -> nodes.Node:
     return table("chapter-table", ["Chapter", "Read", "Run"], rows)
 
 
-def provenance_table(app: Sphinx, page: str) -> nodes.Node:
+def provenance_table(app: Sphinx, page: str, options: dict[str, Any]) -> nodes.Node:
     """Where each chapter's outputs come from: package, versions, machine, date."""
     columns = ["Chapter", "Package", "Run", "Versions", "Machine", "Date"]
     rows = []
@@ -153,10 +164,31 @@ def note_table(app: Sphinx, doctree: nodes.document) -> None:
         env.pages_with_tables.discard(env.docname)
 
 
+def syllabus(app: Sphinx, page: str, options: dict[str, Any]) -> nodes.Node:
+    """Sessions of a course: their chapters, minutes to read and seconds to run."""
+    runs, rows = runs_of(app.env), []
+    for i, (title, pages) in enumerate(options["sessions"], 1):
+        links = [nodes.paragraph("", "", link(app, page, chapter)) for chapter in pages]
+        minutes = sum(chapters.reading_minutes(chapter) for chapter in pages)
+        seconds = [runs[chapter]["execution_seconds"] for chapter in pages if chapter in runs]
+        run = f"{sum(seconds):.0f} s" if seconds else "–"
+        rows.append([text(f"{i}. {title}"), links, text(f"{minutes} min"), text(run)])
+    return table("chapter-table", ["Session", "Chapters", "Read", "Run"], rows)
+
+
+FILLED = {
+    "cost-card": cost_card,
+    "chapter-table": chapter_table,
+    "provenance-table": provenance_table,
+    "syllabus": syllabus,
+}
+
+
 def setup(app: Sphinx) -> None:
     app.add_node(pending_card)
     for name in ("cost-card", "chapter-table", "provenance-table"):
         app.add_directive(name, Card)
+    app.add_directive("syllabus", Syllabus)
     app.connect("doctree-read", note_table)
     app.connect("env-updated", pages_to_write)
     app.connect("doctree-resolved", fill)
