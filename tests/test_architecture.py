@@ -30,6 +30,7 @@ ARCHITECTURE: dict[str, set[str]] = {
     "networks": {"storage"},
     "heads": {"losses"},
     "pipeline": {"heads", "sample"},
+    "confidence": {"heads", "metrics", "pipeline", "sample"},
     "shares": {"datasets", "heads", "metrics", "pipeline", "sample", "settings", "sweeps"},
     "mismatch": set(),
     "molecules": {"datasets", "heads", "networks", "settings"},

@@ -1,7 +1,8 @@
 """Weak-to-strong generalization: many heads at once, three theories, one pipeline.
 
 The parts, from the vocabulary to the page: `problems`, `sample`, `losses`, `metrics`; `theory` and
-`simulation`; `datasets`, `networks`, `heads`, `pipeline`; `sweeps`, `ratios`, `figures`, `checks`.
+`simulation`; `datasets`, `networks`, `heads`, `pipeline`, `confidence`; `sweeps`, `ratios`,
+`figures`, `checks`.
 """
 
 from __future__ import annotations

@@ -1,0 +1,108 @@
+"""The remedy: select by confidence, retrain with generalised cross-entropy; many settings at once.
+
+After vanilla weak-to-strong training keep the fraction p of the pool of whose labels the student
+is surest, and train on it again with the loss (1 - p^q) / q (Liu, Dong and Lei 2026,
+arXiv 2509.24005, from notes on the paper). Shapes: b draws of the data, m settings of each, heads
+in the order of `heads.generalized`: setting j of draw i is head i m + j.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from w2s_tutorial.confidence.selection import By, confidence, keep_top, share_of, surest_of_each
+from w2s_tutorial.heads.generalized import fit_generalized, outputs
+from w2s_tutorial.heads.linear import Heads
+
+UNTUNED = (0.5, 0.7)
+"""p and q where nothing is known: half of the pool, and the q of Zhang and Sabuncu (2018)."""
+
+
+def retrain(
+    x: Tensor,
+    label: Tensor,
+    score: Tensor,
+    *,
+    p: Tensor,
+    q: Tensor,
+    l2: Tensor,
+    start: Heads | None = None,
+    tol: float | None = None,
+) -> Heads:
+    """Fit b x m heads, each on the share p of its draw with the highest scores, with its own q.
+
+    p = 1 and q = 0 is vanilla training. A class of which nothing would be kept is represented by
+    its surest example.
+
+    Args:
+        x: (b, n, d) strong features of the pool.
+        label: (b, n, c) what to learn: the teacher's pseudolabels, or the student's.
+        score: (b, n) confidence of the student, see `selection.confidence`.
+        p, q, l2: (m,), or (b, m) where draws have settings of their own.
+        start: b heads to go on from. Default: from zero.
+        tol: see `fit_generalized`.
+
+    Raises:
+        ValueError: as `keep_top` and `fit_generalized`.
+    """
+    b, n, c = label.shape
+    p, q, l2 = (value.expand(b, -1) for value in torch.broadcast_tensors(p, q, l2))
+    m = p.shape[1]
+    keep = keep_top(score.repeat_interleave(m, 0), p.flatten())
+    keep |= surest_of_each(score, label).repeat_interleave(m, 0)
+    if start is not None:
+        start = Heads(*(v.repeat_interleave(m, 0) for v in (start.weight, start.bias)))
+    repeated = label[:, None].expand(b, m, n, c).reshape(b * m, n, c)
+    return fit_generalized(
+        x,
+        repeated,
+        q=q.flatten().to(label.dtype),
+        l2=l2.flatten().to(label.dtype),
+        example_weight=keep,
+        start=start,
+        tol=tol,
+    )
+
+
+def pick(heads: Heads, choice: Tensor) -> Heads:
+    """One of its m settings for each of b draws: choice (b,) -> b heads."""
+    rows = torch.arange(len(choice)) * (len(heads) // len(choice)) + choice.cpu()
+    return Heads(heads.weight[rows], heads.bias[rows])
+
+
+def score_of(student: Heads, x: Tensor, by: By = "entropy") -> Tensor:
+    """Confidence (b, n) of b students on b draws of features (b, n, d)."""
+    return confidence(student(x), by)
+
+
+def doubt(x: Tensor, label: Tensor, *, l2: Tensor, tol: float | None = None) -> Tensor:
+    """Share of the pool on which teacher and student disagree, cross-fitted: (b,).
+
+    One student learns half of the pool, every second example of each label, and is asked about the
+    other half, another the reverse: no student is asked about a label that it was taught.
+
+    Args:
+        x: (b, n, d).
+        label: (b, n, c) hard pseudolabels.
+        l2: (b,) penalties.
+        tol: see `fit_generalized`.
+    """
+    order = label.argmax(-1).argsort(dim=-1, stable=True).argsort(-1)  # place among its label's
+    even = order % 2 == 0
+    fold = torch.stack([even, ~even], 1).flatten(0, 1)
+    twice = label.repeat_interleave(2, 0)
+    penalty = l2.repeat_interleave(2)
+    heads = fit_generalized(x, twice, q=0.0, l2=penalty, example_weight=fold, tol=tol)
+    differs = outputs(heads, x).argmax(-1) != twice.argmax(-1)
+    return share_of(differs, ~fold).view(-1, 2).mean(-1)
+
+
+def rule(disagreement: Tensor) -> tuple[Tensor, Tensor]:
+    """p and q from the share of doubtful labels alone, (b,) each; ours, not the paper's.
+
+    If wrong labels are those that the student disagrees with, dropping twice as many drops most
+    of them: p = 1 - 2 doubt, at least .2. And q = 4 doubt, at most 1: cross-entropy where nobody
+    doubts, the most forgiving loss from a quarter on. Fixed before it was tried on real data.
+    """
+    return (1 - 2 * disagreement).clamp(0.2, 1.0), (4 * disagreement).clamp(0.0, 1.0)

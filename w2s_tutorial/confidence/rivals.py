@@ -1,0 +1,152 @@
+"""What else one might do with the same features, labels and number of fits.
+
+Every function returns b x m heads for m penalties l2 (m,) of each of b draws, in the order of
+`retrain`; all of them end in the solver of `heads.generalized`. Labels are (b, n, c).
+"""
+
+from __future__ import annotations
+
+from functools import partial
+
+import torch
+from torch import Tensor
+from torch.nn.functional import one_hot
+
+from w2s_tutorial.confidence.selection import confidence, keep_top, surest_of_each
+from w2s_tutorial.heads.generalized import fit_generalized, outputs
+from w2s_tutorial.heads.linear import Heads
+
+TOL = 1e-4
+_one_step = partial(fit_generalized, q=0.0, max_steps=1, tol=0.0)
+
+
+def vanilla(x: Tensor, label: Tensor, l2: Tensor, weight: Tensor | None = None) -> Heads:
+    """Cross-entropy on all labels, or with weights (b, n). Soft labels are learned as they are."""
+    m = len(l2)
+    weight = None if weight is None else weight.repeat_interleave(m, 0)
+    repeated, penalty = label.repeat_interleave(m, 0), l2.to(label.dtype).repeat(len(label))
+    return fit_generalized(x, repeated, q=0.0, l2=penalty, example_weight=weight, tol=TOL)
+
+
+def smoothed(label: Tensor, amount: float = 0.1) -> Tensor:
+    """Label smoothing: the share `amount` of each label is spread over all classes.
+
+    Raises:
+        ValueError: if amount leaves [0, 1].
+    """
+    if not 0 <= amount <= 1:
+        raise ValueError(f"amount must lie in [0, 1], got {amount}")
+    return (1 - amount) * label + amount / label.shape[-1]
+
+
+def hardened(output: Tensor, share: Tensor) -> Tensor:
+    """The student's own labels, as many of class 1 as the teacher gave: (h, n, 2) one-hot.
+
+    Args:
+        output: (h, n, 2) logits.
+        share: (h,) in [0, 1], the share of class 1.
+
+    Raises:
+        ValueError: for more than two classes: there the loss has no published form.
+    """
+    if output.shape[-1] != 2:
+        raise ValueError(f"output must have 2 classes, got {output.shape[-1]}")
+    odds = output[..., 1] - output[..., 0]
+    rank = odds.argsort(dim=-1, descending=True, stable=True).argsort(-1)
+    return one_hot((rank < (share * odds.shape[-1]).round()[:, None]).long(), 2).to(output.dtype)
+
+
+def confidence_weight(step: int, steps: int, most: float, warm_up: float) -> float:
+    """Weight of the student's own labels: rises from 0 to `most` over the first steps."""
+    return most * min(1.0, step / (warm_up * steps)) if warm_up > 0 else most
+
+
+def confidence_loss(
+    x: Tensor,
+    soft: Tensor,
+    l2: Tensor,
+    *,
+    most: float = 0.5,
+    warm_up: float = 0.2,
+    steps: int = 20,
+) -> Heads:
+    """Auxiliary confidence loss (Burns et al. 2023): (1 - a) CE(weak) + a CE(own hard labels).
+
+    The threshold keeps the teacher's share of either class, no gradient passes through the hard
+    labels, and a rises linearly. Labels are hardened anew before each of `steps` updates, which
+    here are damped Newton steps on the whole pool, not Adam steps on batches.
+
+    Args:
+        x: (b, n, d).
+        soft: (b, n, 2) the teacher's probabilities.
+        l2: (m,) penalties.
+        most: final weight a.
+        warm_up: share of the steps over which a rises.
+        steps: updates.
+    """
+    m = len(l2)
+    soft, penalty = soft.repeat_interleave(m, 0), l2.to(soft.dtype).repeat(len(soft))
+    share = soft[..., 1].mean(-1)
+    heads = Heads(soft.new_zeros(len(soft), x.shape[-1], 2), soft.new_zeros(len(soft), 1, 2))
+    for step in range(steps):
+        a = confidence_weight(step, steps, most, warm_up)
+        target = (1 - a) * soft + a * hardened(outputs(heads, x), share)
+        heads = _one_step(x, target, l2=penalty, start=heads)
+    return heads
+
+
+def self_training(x: Tensor, label: Tensor, l2: Tensor, rounds: int = 2) -> Heads:
+    """Train, relabel the pool with the student's own answers, train again; `rounds` times."""
+    heads = vanilla(x, label, l2)
+    for _ in range(rounds):
+        own = one_hot(outputs(heads, x).argmax(-1), label.shape[-1]).to(label.dtype)
+        penalty = l2.to(label.dtype).repeat(len(label))
+        heads = fit_generalized(x, own, q=0.0, l2=penalty, tol=TOL)
+    return heads
+
+
+def small_loss(x: Tensor, label: Tensor, student: Heads, l2: Tensor, p: float = 0.5) -> Heads:
+    """Keep the share p of labels that b students find least surprising, train on these."""
+    loss = -(label * student(x).log_softmax(-1)).sum(-1)
+    return vanilla(x, label, l2, keep_top(-loss, p) | surest_of_each(-loss, label))
+
+
+def co_training(
+    labeled: tuple[Tensor, Tensor],
+    pool: tuple[Tensor, Tensor],
+    label: Tensor,
+    l2: Tensor,
+    *,
+    rounds: int = 4,
+) -> Heads:
+    """Two views teach each other: each labels, for the other, what it is surest of.
+
+    Both start from the true labels. In round r each view passes on the surest share r / rounds
+    of the pool, with its own labels, and the other learns these and the true labels.
+
+    Args:
+        labeled: weak and strong features (b, n, d) of the labelled set.
+        pool: weak and strong features (b, N, d) of the pool.
+        label: (b, n, c) true labels.
+        l2: (m,) penalties, the same for both views.
+        rounds: how often they exchange.
+
+    Returns:
+        Heads of the strong view, b x m.
+    """
+    m, b = len(l2), len(label)
+    true, penalty = label.repeat_interleave(m, 0), l2.to(label.dtype).repeat(b)
+    together = [torch.cat(parts, 1) for parts in zip(labeled, pool, strict=True)]
+    views = [fit_generalized(x, true, q=0.0, l2=penalty, tol=TOL) for x in labeled]
+    for r in range(1, rounds + 1):
+        said = [outputs(heads, x) for heads, x in zip(views, pool, strict=True)]
+        keep = [keep_top(confidence(output), r / rounds) for output in said]
+        views = []
+        for x, other in zip(together, (1, 0), strict=True):
+            own = one_hot(said[other].argmax(-1), label.shape[-1]).to(label.dtype)
+            weight = torch.cat([torch.ones_like(true[..., 0], dtype=torch.bool), keep[other]], 1)
+            target = torch.cat([true, own], 1)
+            views.append(
+                fit_generalized(x, target, q=0.0, l2=penalty, example_weight=weight, tol=TOL)
+            )
+    return views[1]
