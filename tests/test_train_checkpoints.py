@@ -145,3 +145,19 @@ def test_a_crash_while_writing_keeps_the_last_checkpoint(tmp_path, monkeypatch):
         fit(Network(), loss, (IMAGES, LABELS), generator=generator(), **settings)
     assert torch.load(path, weights_only=True)["done"] == 6
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_run_that_stops_early_keeps_the_whole_schedule(tmp_path):
+    checkpoint, settings = tmp_path / "c", SETTINGS | {"warmup": 3}
+    whole = fit(Network(), loss, (IMAGES, LABELS), generator=generator(), **settings)
+
+    def continued(stop: int) -> torch.Tensor:
+        again = settings | {"checkpoint": checkpoint, "stop": stop}
+        fitted = fit(Network(), loss, (IMAGES, LABELS), generator=generator(), **again)
+        assert torch.equal(fitted.losses, whole.losses[:stop])
+        return weights(fitted.network)
+
+    early = continued(7)
+    assert torch.equal(early, continued(7))  # nothing left to do
+    assert not torch.equal(early, weights(whole.network))
+    assert torch.equal(continued(SETTINGS["steps"]), weights(whole.network))

@@ -32,6 +32,7 @@ def test_a_broken_loss_stops_and_names_its_step(bad, tmp_path):
         ({"warmup": 12}, r"warmup must lie in 0\.\.11, got 12"),
         ({"micro_batch": 0}, r"micro_batch must lie in 1\.\.inf, got 0"),
         ({"checkpoint_every": 0}, r"checkpoint_every must lie in 1\.\.inf, got 0"),
+        ({"stop": 13}, r"stop must lie in 1\.\.12, got 13"),
         ({"lr": 0.0}, r"lr must be above 0, got 0\.0"),
         ({"lr": float("nan")}, r"lr must be above 0, got nan"),
         ({"data": (IMAGES, LABELS[:-1])}, r"one length, got lengths \[39, 40\]"),

@@ -59,6 +59,7 @@ def fit(
     compiled: bool = False,
     checkpoint: Path | str | None = None,
     checkpoint_every: int = 1000,
+    stop: int | None = None,
 ) -> Fit:
     """Train a copy of network by AdamW; the one that was passed in stays as it is.
 
@@ -83,6 +84,8 @@ def fit(
         compiled: pass network and loss through `torch.compile` first.
         checkpoint: file to write every `checkpoint_every` steps and at the end, and to continue
             from if it exists. On a CPU the continued run equals the uninterrupted one bit for bit.
+        stop: end after so many of the steps, at a learning rate that is still that of the whole
+            schedule. Default: steps.
 
     Raises:
         ValueError: for sizes that cannot work, or a checkpoint of a run with another network,
@@ -91,7 +94,8 @@ def fit(
     """
     several = dist.is_available() and dist.is_initialized()
     rank, ranks = (dist.get_rank(), dist.get_world_size()) if several else (0, 1)
-    _check(data, steps, batch_size, lr, warmup, micro_batch, checkpoint_every, ranks)
+    last = steps if stop is None else stop
+    _check(data, steps, batch_size, lr, warmup, micro_batch, checkpoint_every, ranks, last)
     device, n = torch.device(device), len(data[0])
     seed = int(torch.randint(2**62, (), generator=generator, device=generator.device))
     settings = (steps, batch_size, lr, warmup, weight_decay, micro_batch, ranks, seed)
@@ -107,7 +111,7 @@ def fit(
     objective = torch.compile(objective) if compiled else objective  # type: ignore[assignment]
     objective = nn.parallel.DistributedDataParallel(objective) if ranks > 1 else objective
 
-    for step in _progress(range(run.done, steps), quiet=rank > 0):
+    for step in _progress(range(run.done, last), quiet=rank > 0):
         first = step % (n // batch_size) * batch_size
         if first == 0:
             run.order = torch.randperm(n, generator=run.draws, device=device)
@@ -122,12 +126,12 @@ def fit(
         run.scaler.update()
         run.done = step + 1
         write = path is not None and run.done % checkpoint_every == 0
-        if write or run.done % LOOK_EVERY == 0 or run.done == steps:
+        if write or run.done % LOOK_EVERY == 0 or run.done == last:
             run.losses[: run.done] = _mean_over_ranks(run.losses[: run.done], ranks)
             _refuse_broken(run.losses[: run.done])
-        if path and rank == 0 and (write or run.done == steps):
+        if path and rank == 0 and (write or run.done == last):
             run.save(path, key)
-    return Fit(run.network.eval(), run.losses.cpu())
+    return Fit(run.network.eval(), run.losses[: run.done].cpu())
 
 
 def _mean_over_ranks(losses: Tensor, ranks: int) -> Tensor:
@@ -165,6 +169,7 @@ def _check(
     micro_batch: int | None,
     checkpoint_every: int,
     ranks: int,
+    stop: int,
 ) -> None:
     lengths = sorted({len(part) for part in data})
     if len(lengths) != 1:
@@ -175,6 +180,7 @@ def _check(
         ("warmup", warmup, 0, steps - 1),
         ("micro_batch", 1 if micro_batch is None else micro_batch, 1, math.inf),
         ("checkpoint_every", checkpoint_every, 1, math.inf),
+        ("stop", stop, 1, steps),
     ):
         if not least <= value <= most:
             raise ValueError(f"{name} must lie in {least}..{most}, got {value}")
