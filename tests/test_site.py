@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from functools import cache
+from itertools import pairwise
 from pathlib import Path
 from urllib.parse import unquote, urlparse
 
@@ -152,3 +153,12 @@ def test_words_of_the_glossary_lead_to_their_meaning(fast_book: Built, page: str
     ]
     assert len(used) > 3
     assert not [term for term in used if term.lower().rstrip("s") not in linked]
+
+
+def test_the_way_to_the_next_chapter_says_what_it_is_about(fast_book: Built) -> None:
+    numbered = [page for page, number in chapters.toc() if number]
+    for page, after in pairwise(numbered):
+        link = parsed(fast_book.html / f"{page}.html").select_one("a.right-next")
+        assert isinstance(link, Tag)
+        about = " ".join(chapters.front_matter(after)["description"].split())
+        assert about in " ".join(link.get_text(" ").split())

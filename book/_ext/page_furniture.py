@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -48,7 +49,20 @@ def mend_roles(
     )
 
 
+def summarize_neighbours(
+    app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: nodes.document | None
+) -> None:
+    """Say under the links to the previous and the next chapter what each is about."""
+    _, before, after = getattr(app.builder, "relations", {}).get(page) or (None, None, None)
+    for key, neighbour in (("prev", before), ("next", after)):
+        about = app.env.metadata.get(neighbour, {}).get("description") if neighbour else None
+        if about and context.get(key):
+            words = f'<span class="chapter-about">{escape(str(about))}</span>'
+            context[key] = {**context[key], "title": f"{context[key]['title']}<br>{words}"}
+
+
 def setup(app: Sphinx) -> None:
     app.connect("config-inited", set_base_address)
     app.connect("html-page-context", drop_dead_buttons, priority=AFTER_THE_THEME)
     app.connect("html-page-context", mend_roles)
+    app.connect("html-page-context", summarize_neighbours)
