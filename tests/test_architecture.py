@@ -35,8 +35,9 @@ ARCHITECTURE: dict[str, set[str]] = {
     "mismatch": set(),
     "molecules": {"datasets", "heads", "networks", "settings"},
     # running, showing, checking
+    "provenance": {"", "storage"},
     "settings": {"", "storage"},
-    "sweeps": {"settings", "storage"},
+    "sweeps": {"provenance", "settings", "storage"},
     "ratios": {"figures", "metrics"},
     "figures": set(),
     "variants": {"settings"},

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import inspect
 import json
-import platform
 from collections.abc import Callable, Mapping, Sequence
 from itertools import product
 from pathlib import Path
@@ -16,6 +15,7 @@ import torch
 from scipy import stats
 from torch import Tensor
 
+from w2s_tutorial.provenance import machine, save
 from w2s_tutorial.settings import finish, keep, load, result_files
 from w2s_tutorial.storage import replacing
 
@@ -141,18 +141,14 @@ def summarize(table: pd.DataFrame, by: Sequence[str], *, level: float = 0.95) ->
 def save_result(table: pd.DataFrame, path: Path | str, provenance: Mapping[str, Any]) -> None:
     """Write a table as CSV and, beside it (.json), how it came about; each file atomically.
 
-    The machine's device, torch and python are added to the provenance given (command, seconds,
-    seed, heads, package version and source hash are the caller's to say).
+    The machine's device, torch and python are added to the provenance given, which
+    `provenance.describe` makes.
     """
     path = Path(path)
-    machine = {
-        "torch": torch.__version__,
-        "python": platform.python_version(),
-        "device": torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu",
-        "rows": len(table),
-    }
-    _write(path, table.to_csv(index=False))
-    _write(path.with_suffix(".json"), json.dumps({**machine, **provenance}, indent=1) + "\n")
+    with replacing(path) as partial:
+        table.to_csv(partial, index=False)
+    facts = {**machine(), "rows": len(table), **provenance}
+    save(path.with_suffix(".json"), facts)
 
 
 def load_result(path: Path | str) -> pd.DataFrame:
@@ -168,8 +164,3 @@ def load_result(path: Path | str) -> pd.DataFrame:
         promised = table.attrs["rows"]
         raise ValueError(f"{path.name} should have {promised} rows, got {len(table)}")
     return table
-
-
-def _write(path: Path, text: str) -> None:
-    with replacing(path) as partial:
-        partial.write_text(text)
