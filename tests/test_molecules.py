@@ -130,13 +130,14 @@ def test_rules_pick_what_they_say():
         }
     )
     picked = script("measure").picks(table).set_index("rule")
-    expected = {"weak error - misfit": 8, "weak error": 16, "misfit": 8, "widest": 16}
-    for rule, width in {**expected, "student's label error": 12}.items():
+    expected = {"weak error - misfit": 8, "weak error": 16, "largest misfit": 8}
+    for rule, width in {**expected, "error of the student": 12}.items():
         row = picked.loc[rule]
         assert row["width"] == width
         assert row["rank"] == {8: 2, 12: 1, 16: 3}[width]
         assert row["student"] == {8: 0.25, 12: 0.2, 16: 0.3}[width]
         assert row["best"] == 0.2
+        assert row["mean"] == pytest.approx(0.25)
 
 
 def test_an_unknown_protocol_is_refused():

@@ -49,9 +49,10 @@ class Recipe(NamedTuple):
     depth: int
     steps: int
     lr: float
+    stop: int | None = None
 
 
-STRONG = Recipe(256, 4, 2600, 1e-3)
+STRONG = Recipe(256, 4, 2600, 1e-3, stop=1300)
 WEAK = {width: Recipe(width, 2, 500, 3e-3) for width in WIDTHS}
 
 
@@ -105,7 +106,7 @@ def pretrain(
         descriptors=corpus.described.shape[-1],
         generator=generator,
     )
-    name = "-".join(map(str, recipe))
+    name = "-".join(map(str, recipe[:4]))
     clock = checkpoints / f"{name}.json"
     before = json.loads(clock.read_text()) if clock.exists() else 0.0
     start = time.process_time()
@@ -124,10 +125,11 @@ def pretrain(
         device=device,
         checkpoint=checkpoints / f"{name}.pt",
         checkpoint_every=100,
+        stop=recipe.stop,
     )
     seconds = before + time.process_time() - start
     clock.write_text(json.dumps(seconds))
-    last = fitted.losses[-max(1, recipe.steps // 10) :].mean().item()
+    last = fitted.losses[-100:].mean().item()
     facts = {**recipe._asdict(), "processor_seconds": round(seconds, 1), "loss": round(last, 4)}
     return fitted.network, facts
 
@@ -190,7 +192,7 @@ if __name__ == "__main__":
     listed = asked.corpus or downloads.folder() / "molecules" / "smiles_corpus.txt.xz"
     strong = Recipe(*asked.strong, lr=5e-4) if asked.strong else STRONG
     weak = {w: r._replace(steps=2) for w, r in WEAK.items()} if asked.fast else WEAK
-    strong = strong._replace(steps=2) if asked.fast else strong
+    strong = strong._replace(steps=2, stop=None) if asked.fast else strong
     with tempfile.TemporaryDirectory() as passing:
         kept = asked.checkpoints or Path(passing)
         kept.mkdir(parents=True, exist_ok=True)

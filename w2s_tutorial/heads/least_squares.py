@@ -30,7 +30,7 @@ def fit_ridgeless(x: Tensor, target: Tensor, *, rtol: float | None = None) -> He
     def inverse(singular: Tensor, n: int) -> Tensor:
         return torch.where(singular > cut * singular[..., :1], 1 / singular, 0.0)
 
-    return _fit(x, target, inverse)
+    return _fit(x, target, [inverse])[0]
 
 
 def fit_ridge(x: Tensor, target: Tensor, *, penalty: float) -> Heads:
@@ -46,9 +46,7 @@ def fit_ridge(x: Tensor, target: Tensor, *, penalty: float) -> Heads:
     Raises:
         ValueError: if penalty is not positive, shapes disagree or values are not finite.
     """
-    if not penalty > 0:
-        raise ValueError(f"penalty must exceed 0, got {penalty} (for 0 use fit_ridgeless)")
-    return _fit(x, target, lambda s, n: s / (s.square() + n * penalty))
+    return _fit(x, target, [_shrinking(penalty)])[0]
 
 
 def fit_ridge_validated(
@@ -79,7 +77,7 @@ def fit_ridge_validated(
     if not penalties:
         raise ValueError("penalties must list at least 1, got none")
     check_inputs(x_validation, target_validation, None)
-    tried = [fit_ridge(x, target, penalty=penalty) for penalty in penalties]
+    tried = _fit(x, target, [_shrinking(penalty) for penalty in penalties])
     outputs = torch.stack([heads(x_validation.double()) for heads in tried])
     error = (outputs - target_validation).square().mean((2, 3))
     best, each = error.argmin(0), torch.arange(error.shape[1])
@@ -88,8 +86,17 @@ def fit_ridge_validated(
     return Heads(weight, bias), torch.tensor(penalties, dtype=torch.float64)[best]
 
 
-def _fit(x: Tensor, target: Tensor, inverse: Callable[[Tensor, int], Tensor]) -> Heads:
-    """Least squares with a bias, the singular values s of the centred x inverted by `inverse`.
+_Inverse = Callable[[Tensor, int], Tensor]  # singular values (..., r), n -> their inverses
+
+
+def _shrinking(penalty: float) -> _Inverse:
+    if not penalty > 0:
+        raise ValueError(f"penalty must exceed 0, got {penalty} (for 0 use fit_ridgeless)")
+    return lambda s, n: s / (s.square() + n * penalty)
+
+
+def _fit(x: Tensor, target: Tensor, inverses: Sequence[_Inverse]) -> list[Heads]:
+    """Least squares with a bias, the singular values of the centred x inverted in each way.
 
     Through singular vectors, not the Gram matrix: squaring x would lose features whose scale is
     1e-6 of the largest. torch.linalg.lstsq is not an option: on CUDA it assumes full rank, and
@@ -104,6 +111,6 @@ def _fit(x: Tensor, target: Tensor, inverse: Callable[[Tensor, int], Tensor]) ->
     rounding = n * torch.finfo(x.dtype).eps * x.abs().amax(-2, keepdim=True)
     centered = torch.where(centered.abs().amax(-2, keepdim=True) > rounding, centered, 0.0)
     u, singular, vt = torch.linalg.svd(centered, full_matrices=False)
-    projected = inverse(singular, n)[..., None] * (u.mT @ (target - target_mean))
-    weight = vt.mT @ projected
-    return Heads(weight, target_mean - x_mean @ weight)
+    projected = u.mT @ (target - target_mean)
+    weights = [vt.mT @ (inverse(singular, n)[..., None] * projected) for inverse in inverses]
+    return [Heads(weight, target_mean - x_mean @ weight) for weight in weights]
