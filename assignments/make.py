@@ -33,13 +33,12 @@ HERE = ROOT / "assignments"
 OUT = ROOT / "_build" / "assignments"
 TERM, SET_UP = "@TERM@", "# @SET-UP@"
 CONFIG = """# ASSIGNMENT CONFIG
-name: {name}
 init_cell: false
 export_cell: false
 check_all_cell: false
 generate: true
 tests: {{files: true, ok_format: false}}
-requirements: [torch, scipy, w2s-tutorial]
+requirements: ["{package}"]
 """
 METADATA = {
     "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
@@ -61,9 +60,11 @@ class Made:
 def make(master: Path, out: Path, *, term: str) -> Made:
     """Run otter on a master; the same master gives the same bytes, wherever and whenever."""
     name = master.stem
+    home = load(ROOT / "_config.yml")
     text = master.read_text(encoding="utf-8").replace(TERM, term)
     notebook = jupytext.reads(text, fmt="md:myst")
-    notebook.cells.insert(0, nbformat.v4.new_raw_cell(CONFIG.format(name=f"w2s-{name}")))
+    package = f"w2s-tutorial @ git+{home.url}@{home.branch}"
+    notebook.cells.insert(0, nbformat.v4.new_raw_cell(CONFIG.format(package=package)))
     with tempfile.TemporaryDirectory() as folder:
         source, dist = Path(folder) / f"{name}.ipynb", Path(folder) / "dist"
         nbformat.write(notebook, source)
@@ -73,7 +74,7 @@ def make(master: Path, out: Path, *, term: str) -> Made:
             for path in sorted((dist / "student" / "tests").glob("*.py"))
         }
         student, key = (
-            _settled(nbformat.read(dist / view / source.name, 4), checks)
+            _settled(nbformat.read(dist / view / source.name, 4), set_up(home, checks))
             for view in ("student", "autograder")
         )
         zipped = next((dist / "autograder").glob("*.zip"))
@@ -81,11 +82,11 @@ def make(master: Path, out: Path, *, term: str) -> Made:
     return Made(name, student, key, autograder)
 
 
-def _settled(notebook: nbformat.NotebookNode, checks: dict[str, str]) -> str:
+def _settled(notebook: nbformat.NotebookNode, first: str) -> str:
     """Without anything of this run: ids are hashes of content, metadata are ours."""
     for i, cell in enumerate(notebook.cells):
         if cell.source == SET_UP:
-            cell.source = set_up(load(ROOT / "_config.yml"), checks)
+            cell.source = first
             cell.metadata = {"cellView": "form", "jupyter": {"source_hidden": True}}
         cell["id"] = f"{i:03d}-" + hashlib.sha256(cell.source.encode()).hexdigest()[:8]
     notebook.metadata = nbformat.from_dict(METADATA)

@@ -19,7 +19,15 @@ import w2s_tutorial
 TEXT = {".py", ".md", ".yml", ".yaml", ".toml", ".txt", ".cff", ".css", ".bib", ".ipynb", ".csv"}
 MAX_LINES = 200
 MAX_DATA_BYTES = 25_000_000
-SHORT = ("w2s_tutorial/**/*.py", "book/_ext/*.py", "tests/**/*.py", "benchmarks/**/*.py")
+SHORT = (
+    "assignments/*.py",
+    "w2s_tutorial/**/*.py",
+    "book/_ext/*.py",
+    "tests/**/*.py",
+    "benchmarks/**/*.py",
+    "data/**/*.py",
+    "data/**/*.md",
+)
 
 
 @cache

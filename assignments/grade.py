@@ -1,0 +1,224 @@
+"""Grade a folder of notebooks with `otter run`, without docker: points, feedback, written answers.
+
+python assignments/grade.py FOLDER intrinsic              results.csv in FOLDER/graded
+Options: --jobs, --seconds and --gigabytes for each notebook, --ids file|notebook.
+
+Every notebook runs by itself, on a copy, and one that crashes or hangs costs the others nothing.
+It cannot change your files (Landlock), reach a network or see your processes (namespaces): where
+this machine lacks one of the two, the first lines printed say so. It can read whatever you can,
+the hidden checks included, and one that sets out to forge its own points can do that: look at the
+column `notes`, and grade in a container, or as a user made for it, whomever you do not trust.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from functools import cache
+from pathlib import Path
+
+from confine import landlock_version
+
+HERE = Path(__file__).resolve().parent
+AUTOGRADERS = HERE.parent / "_build" / "assignments" / "autograder"
+NAMESPACES = ["--map-root-user", "--net", "--pid", "--fork", "--mount-proc", "--kill-child"]
+ID = re.compile(r"^STUDENT = [\"'](.*)[\"']", re.M)
+# Of what a failed check says, its message alone: the line of code above it may be a hidden one.
+FAILED = re.compile(r"(q\d+ - \d+) result:\n.*\n\s+Error at line .*\n.*\n\s+\w+: (.*)")
+TYPE_HERE = "_Type your answer here, replacing this text._"
+LOOK_AT = re.compile(
+    r"\b(otter\.(?!Notebook)|Checker|subprocess|os\.system|socket|urllib|requests|shutil\.rmtree"
+    r"|__import__|pickle|inspect|gc\.get_objects|_getframe|tests/)"
+)
+
+
+@dataclass(frozen=True)
+class Result:
+    """What one notebook got."""
+
+    file: str
+    student: str
+    status: str  # "graded", "timed out" or "crashed"
+    seconds: float = 0.0
+    points: dict[str, float] = field(default_factory=dict)
+    possible: dict[str, float] = field(default_factory=dict)
+    feedback: str = ""
+    written: dict[str, str] = field(default_factory=dict)
+    notes: str = ""
+
+
+@cache
+def isolated() -> list[str]:
+    """The command that starts another one in namespaces of its own; empty where that fails."""
+    if not (unshare := shutil.which("unshare")):
+        return []
+    command = [unshare, *NAMESPACES]
+    tried = subprocess.run([*command, "true"], capture_output=True, check=False)
+    return command if tried.returncode == 0 else []
+
+
+def grade(
+    notebook: Path, autograder: Path, *, seconds: int, gigabytes: float, ids: str = "notebook"
+) -> Result:
+    """Run one notebook, confined; never raises for what the notebook does."""
+    try:
+        read = json.loads(notebook.read_text(encoding="utf-8"))
+        cells = [(cell["cell_type"], "".join(cell["source"])) for cell in read["cells"]]
+    except (ValueError, KeyError, TypeError) as error:
+        return Result(notebook.name, notebook.stem, "crashed", notes=f"no notebook: {error!r}")
+    code = "\n".join(text for kind, text in cells if kind == "code" and "# @title" not in text)
+    own = next(iter(ID.findall(code)), "")
+    student = notebook.stem.split("_")[0] if ids == "file" else own
+    remarks = [f"uses {word}" for word in sorted(set(LOOK_AT.findall(code)))]
+    if student != own:
+        remarks.append(f"names the id {own!r}, graded as {student!r}")
+        for cell in read["cells"]:
+            cell["source"] = ID.sub(f"STUDENT = {student!r}", "".join(cell["source"]))
+    start = time.monotonic()
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as made:
+        folder = Path(made).resolve()
+        (folder / "out").mkdir()
+        (folder / "submission.ipynb").write_text(json.dumps(read), encoding="utf-8")
+        shutil.copy(autograder, folder / "autograder.zip")
+        status = _run(folder, seconds, gigabytes)
+        result = Result(notebook.name, student, status, written=_written(cells))
+        try:
+            found = json.loads((folder / "out" / "results.json").read_text(encoding="utf-8"))
+            result = _with_points(result, found["tests"])
+        except (OSError, ValueError, KeyError, TypeError):
+            if status == "graded":
+                result = replace(result, status="crashed")
+    return replace(result, seconds=time.monotonic() - start, notes="; ".join(remarks))
+
+
+def _run(folder: Path, seconds: int, gigabytes: float) -> str:
+    otter = [sys.executable, "-m", "otter", "run", "submission.ipynb", "-a", "autograder.zip"]
+    limits = [str(folder), str(seconds), str(gigabytes)]
+    confined = [*isolated(), sys.executable, str(HERE / "confine.py"), *limits]
+    kept = {key: os.environ[key] for key in ("PATH", "LANG") if key in os.environ}
+    here = {name: str(folder) for name in ("HOME", "TMPDIR", "IPYTHONDIR", "MPLCONFIGDIR")}
+    process = subprocess.Popen(
+        [*confined, *otter, "-o", "out", "--no-logo"],
+        env={**kept, **here, "OMP_NUM_THREADS": "1", "PYTHONDONTWRITEBYTECODE": "1"},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,  # a notebook may print the hidden checks
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    try:
+        return "crashed" if process.wait(timeout=seconds) else "graded"
+    except subprocess.TimeoutExpired:
+        return "timed out"
+    finally:
+        _end(process)
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """End what the command started; in a namespace of its own that is all of it."""
+    import psutil
+
+    try:
+        started = psutil.Process(process.pid).children(recursive=True)
+    except psutil.NoSuchProcess:
+        started = []
+    for child in started:
+        child.kill()
+    process.kill()
+    process.wait()
+
+
+def _with_points(result: Result, tests: list[dict]) -> Result:
+    scored = [test for test in tests if re.fullmatch(r"q\d+", test["name"])]
+    said = "\n".join(test["output"] for test in scored if test["score"] < test["max_score"])
+    return replace(
+        result,
+        points={test["name"]: float(test["score"]) for test in scored},
+        possible={test["name"]: float(test["max_score"]) for test in scored},
+        feedback="\n\n".join(f"{check}: {why}" for check, why in FAILED.findall(said)),
+    )
+
+
+def _written(cells: list[tuple[str, str]]) -> dict[str, str]:
+    """Question -> answer, of the questions that a person grades."""
+    answers: dict[str, str] = {}
+    title, inside = "", False
+    for kind, text in cells:
+        if kind != "markdown":
+            continue
+        if heading := re.match(r"## (\d+.*)", text):
+            title = heading[1]
+        if "<!-- BEGIN QUESTION -->" in text:
+            inside, answers[title] = True, ""
+        elif "<!-- END QUESTION -->" in text:
+            inside = False
+        elif inside:
+            answers[title] += text.replace(TYPE_HERE, "") + "\n\n"
+    return answers
+
+
+def write(results: list[Result], out: Path) -> None:
+    """results.csv, a file of feedback for each student, and the written answers by question."""
+    out.mkdir(parents=True, exist_ok=True)
+    questions = sorted({q for result in results for q in result.points})
+    ids = Counter(result.student for result in results)
+    with (out / "results.csv").open("w", newline="", encoding="utf-8") as file:
+        table = csv.writer(file)
+        head = ["student", "file", "status", "total", *questions, "seconds", "notes"]
+        table.writerow(head)
+        for r in results:
+            notes = "; ".join(
+                filter(None, [r.notes, "same id twice" if ids[r.student] > 1 else ""])
+            )
+            each = [r.points.get(q, 0.0) for q in questions]
+            table.writerow(
+                [r.student, r.file, r.status, sum(each), *each, f"{r.seconds:.0f}", notes]
+            )
+    for r in results:
+        total = f"{sum(r.points.values()):g} of {sum(r.possible.values()):g} points: {r.status}"
+        text = f"# {r.file}\n\n{total}\n\n```text\n{r.feedback or 'Nothing to add.'}\n```\n"
+        (out / f"{Path(r.file).stem}.md").write_text(text, encoding="utf-8")
+    asked = sorted({question for r in results for question in r.written})
+    parts = [
+        f"# {q}\n\n"
+        + "".join(f"## {r.file}\n\n{r.written.get(q, '').strip()}\n\n" for r in results)
+        for q in asked
+    ]
+    (out / "written.md").write_text("\n".join(parts), encoding="utf-8")
+
+
+def main() -> int:
+    """See the top of this file."""
+    options = argparse.ArgumentParser(description=__doc__)
+    options.add_argument("folder", type=Path)
+    options.add_argument("assignment")
+    options.add_argument("--autograder", type=Path)
+    options.add_argument("--jobs", type=int, default=os.cpu_count())
+    options.add_argument("--seconds", type=int, default=600)
+    options.add_argument("--gigabytes", type=float, default=4.0)
+    options.add_argument("--ids", choices=("notebook", "file"), default="notebook")
+    asked = options.parse_args()
+    autograder = asked.autograder or AUTOGRADERS / f"{asked.assignment}.zip"
+    print("files outside the copy:", "protected" if landlock_version() else "NOT PROTECTED")
+    print("network and processes:", "shut off" if isolated() else "NOT SHUT OFF")
+    limits = {"seconds": asked.seconds, "gigabytes": asked.gigabytes, "ids": asked.ids}
+    notebooks = sorted(asked.folder.glob("*.ipynb"))
+    with ThreadPoolExecutor(asked.jobs) as pool:
+        results = list(pool.map(lambda path: grade(path, autograder, **limits), notebooks))
+    write(results, asked.folder / "graded")
+    print(f"{len(results)} notebooks:", asked.folder / "graded" / "results.csv")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
