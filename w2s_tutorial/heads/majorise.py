@@ -42,8 +42,8 @@ class Problem:
         if z.shape[-1] > 1:
             return z.log_softmax(-1).movedim(-1, 0)
         log_odds = z[..., 0]
-        first = torch.nn.functional.logsigmoid(log_odds)
-        return torch.stack([first - log_odds, first])
+        # softplus keeps its relative digits where p is near 1; logsigmoid does not in float32.
+        return -torch.nn.functional.softplus(torch.stack([log_odds, -log_odds]))
 
     def value(self, theta: Tensor, z: Tensor) -> Tensor:
         """(b, 1, m, 1)"""

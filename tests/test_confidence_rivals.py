@@ -1,0 +1,179 @@
+"""Every rival at an end where its answer is known, and away from it; all of them side by side."""
+
+import pytest
+import torch
+from test_confidence import pool
+from torch.nn.functional import one_hot
+
+from w2s_tutorial.confidence import group_rivals, rivals
+from w2s_tutorial.confidence.compare import KEPT, PENALTIES, Comparison
+from w2s_tutorial.confidence.selection import share_of
+from w2s_tutorial.confidence.synthetic import two_places
+from w2s_tutorial.heads.generalized import outputs
+from w2s_tutorial.losses import cross_entropy
+
+L2 = torch.tensor([0.05, 0.5], dtype=torch.float64)
+
+
+def close(first, second, atol=1e-3):
+    return bool((first.weight - second.weight).abs().max() < atol)
+
+
+@pytest.fixture(scope="module")
+def data():
+    sample, x, label = pool()
+    return sample, x, label, rivals.vanilla(x, label, L2)
+
+
+def test_smoothing_ends_at_the_label_and_at_ignorance():
+    label = one_hot(torch.tensor([[0, 2]]), 3).double()
+    assert torch.equal(rivals.smoothed(label, 0.0), label)
+    assert torch.allclose(rivals.smoothed(label, 1.0), torch.full_like(label, 1 / 3))
+    assert torch.allclose(rivals.smoothed(label).sum(-1), torch.ones(1, 2).double())
+
+
+def test_hardened_labels_fill_their_quota_whatever_the_bias():
+    output = torch.randn(4, 50, 2, generator=torch.Generator().manual_seed(0))
+    share = torch.tensor([0.0, 0.3, 0.5, 1.0])
+    for shift in (0.0, 7.0):
+        hard = rivals.hardened(output + torch.tensor([0.0, shift]), share)
+        assert hard[..., 1].mean(-1).tolist() == pytest.approx(share.tolist())
+    odds = (output[1, :, 1] - output[1, :, 0])[hard[1, :, 1] > 0]
+    assert odds.min() > (output[1, :, 1] - output[1, :, 0])[hard[1, :, 1] == 0].max()
+
+
+def test_the_warm_up_is_continuous_at_its_corner():
+    """The released code jumped here: from .05 to .5."""
+    weights = [rivals.confidence_weight(step, 100, 0.5, 0.2) for step in range(100)]
+    assert weights[0] == 0 and weights[20:] == [0.5] * 80
+    steps = [b - a for a, b in zip(weights, weights[1:], strict=False)]
+    assert max(steps) == pytest.approx(0.5 / 20)
+    assert rivals.confidence_weight(0, 100, 0.5, 0.0) == 0.5
+
+
+def test_the_confidence_loss_without_confidence_is_training_on_soft_labels(data):
+    _, x, label, _ = data
+    soft = 0.7 * label + 0.15
+    plain = rivals.vanilla(x, soft, L2)
+    assert close(rivals.confidence_loss(x, soft, L2, most=0.0), plain)
+    assert not close(rivals.confidence_loss(x, soft, L2), plain, 0.1)
+
+
+def test_self_training_without_rounds_is_vanilla_and_with_them_not(data):
+    _, x, label, plain = data
+    assert close(rivals.self_training(x, label, L2, rounds=0), plain)
+    again = rivals.self_training(x, label, L2)
+    assert not close(again, plain, 0.02)
+    own = one_hot(outputs(plain, x).argmax(-1), 2).double()
+    once = rivals.self_training(x, label, L2, rounds=1)
+    loss = cross_entropy(outputs(once, x), own).mean(-1)
+    assert (loss < cross_entropy(outputs(plain, x), own).mean(-1)).all()
+
+
+def test_small_loss_of_everything_is_vanilla_and_of_half_keeps_better_labels(data):
+    sample, x, label, plain = data
+    student = rivals.vanilla(x, label, L2[:1])
+    assert close(rivals.small_loss(x, label, student, L2, p=1.0), plain)
+    assert not close(rivals.small_loss(x, label, student, L2), plain, 0.05)
+    loss = cross_entropy(student(x), label)
+    right = label.argmax(-1) == sample.target.argmax(-1)
+    kept = rivals.keep_top(-loss, 0.5)
+    assert (share_of(right, kept) > right.float().mean(-1) + 0.05).all()
+
+
+def test_co_training_without_rounds_is_the_baseline_and_with_them_learns(data):
+    sets = two_places(
+        sizes={"labeled": 24, "pool": 400, "test": 400},
+        minority=dict.fromkeys(("labeled", "pool", "test"), 0.5),
+        heads=12, generator=torch.Generator().manual_seed(5),
+    )  # fmt: skip
+    few, many, test = sets["labeled"], sets["pool"], sets["test"]
+    views = (few.weak, few.strong), (many.weak, many.strong)
+    l2 = torch.tensor([0.1])
+    start = rivals.co_training(*views, few.target, l2, rounds=0)
+    assert close(start, rivals.vanilla(few.strong, few.target, l2), 0.01)
+    right = [
+        (heads(test.strong).argmax(-1) == test.target.argmax(-1)).float().mean(-1)
+        for heads in (start, rivals.co_training(*views, few.target, l2))
+    ]
+    better = right[1] - right[0]
+    assert better.mean() > 2 * better.std() / len(better) ** 0.5
+
+
+def test_group_dro_lowers_the_largest_loss_and_without_a_rate_weighs_groups_alike(data):
+    sample, x, label, plain = data
+    member = one_hot(sample.group, 4).double()
+
+    def worst(heads):
+        loss = cross_entropy(outputs(heads, x), label.repeat_interleave(2, 0))
+        each = (loss[:, None] @ member.repeat_interleave(2, 0))[:, 0]
+        return (each / member.sum(1).repeat_interleave(2, 0)).amax(-1)
+
+    robust = group_rivals.group_dro(x, label, sample.group, L2, rate=0.3, steps=40)
+    assert (worst(robust) < worst(plain)).all()
+    alike = group_rivals.group_dro(x, label, sample.group, L2, rate=0.0)
+    even = (member / member.sum(1, keepdim=True)).sum(-1)
+    assert close(alike, rivals.vanilla(x, label, L2, even))
+    one = group_rivals.group_dro(x, label, torch.zeros_like(sample.group), L2)
+    assert close(one, plain)
+
+
+def test_jtt_with_weight_1_is_training_once(data):
+    _, x, label, plain = data
+    first = rivals.vanilla(x, label, torch.tensor([1.0], dtype=torch.float64))
+    ones, twenty = torch.ones(2), torch.full((2,), 20.0)
+    assert close(group_rivals.just_train_twice(x, label, first, L2, upweight=ones), plain)
+    loud = group_rivals.just_train_twice(x, label, first, L2, upweight=twenty)
+    assert not close(loud, plain, 0.1)
+    wrong = first(x).argmax(-1) != label.argmax(-1)
+    obeyed = [
+        share_of(outputs(h, x)[::2].argmax(-1) == label.argmax(-1), wrong) for h in (loud, plain)
+    ]
+    assert (obeyed[0] > obeyed[1]).all()
+
+
+def test_side_by_side():
+    """What must be equal is, what a control shares it shares, and nothing is undefined."""
+    heads, sizes = 3, {"labeled": 60, "pool": 200, "validation": 40, "balanced": 40, "test": 200}
+    minority = {"labeled": 0.1, "pool": 0.5, "validation": 0.1, "balanced": 0.5, "test": 0.5}
+    g = torch.Generator().manual_seed(2)
+    compared = Comparison(two_places(sizes=sizes, minority=minority, heads=heads, generator=g))
+    compared.remedy()
+    compared.rivals()
+    compared.told_groups()
+    compared.reasons(g)
+    found = compared.results
+    accuracies = {key: value for key, value in found.items() if "/" in key}
+    assert all(v.shape == (heads,) and v.isfinite().all() for v in accuracies.values())
+    for name, same in (("vanilla", "grid 1 0"), ("untuned", "grid 0.5 0.7")):
+        for g4 in range(4):
+            assert torch.equal(found[f"{name}/group {g4}"], found[f"{same}/group {g4}"])
+    assert len({key.split("/")[0] for key in accuracies if key.startswith("grid")}) == 20
+    average = {
+        name: sum(found[f"{name}/group {i}"] for i in range(4)) / 4
+        for name in {key.split("/")[0] for key in accuracies}
+    }
+    grid = torch.stack([value for name, value in average.items() if name.startswith("grid")])
+    assert (average["oracle"] >= grid.amax(0) - 1e-6).all()
+    assert (found["kept 1 minority"] == 0.5).all()
+    rights = torch.stack([found[f"kept {p:g} right"] for p in KEPT]).mean(1)
+    assert rights[-1] > rights[0] + 0.1
+    assert set(compared.student_l2.tolist()) <= {torch.tensor(v).item() for v in PENALTIES}
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: rivals.smoothed(torch.ones(1, 2, 2), 1.5), r"amount must lie in \[0, 1\]"),
+        (lambda: rivals.hardened(torch.ones(1, 2, 3), torch.ones(1)), "2 classes, got 3"),
+        (
+            lambda: group_rivals.just_train_twice(
+                None, None, None, L2, upweight=torch.tensor([0.5])
+            ),
+            "upweight must be at least 1, got 0.5",
+        ),
+    ],
+)
+def test_refusals(call, message):
+    with pytest.raises(ValueError, match=message):
+        call()
