@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from confidence_cases import pool
 from torch.nn.functional import one_hot
 
 from w2s_tutorial.confidence.retrain import doubt, pick, retrain, rule, score_of
@@ -94,16 +95,6 @@ def test_the_surest_of_each_class():
     score = torch.tensor([[3.0, 1.0, 2.0, 0.0]])
     label = one_hot(torch.tensor([[0, 1, 1, 0]]), 3)
     assert surest_of_each(score, label).tolist() == [[True, False, True, False]]
-
-
-def pool(heads=3, n=200, **changes):
-    sizes = {"labeled": 80, "pool": n}
-    shares = {"labeled": 0.1, "pool": 0.5}
-    generator = torch.Generator().manual_seed(0)
-    sets = two_places(sizes=sizes, minority=shares, heads=heads, generator=generator, **changes)
-    weak = vanilla(sets["labeled"].weak, sets["labeled"].target, torch.tensor([0.1]))
-    label = one_hot(weak(sets["pool"].weak).argmax(-1), 2).double()
-    return sets["pool"], sets["pool"].strong.double(), label
 
 
 def tensors(*values):

@@ -1,8 +1,10 @@
 """Every rival at an end where its answer is known, and away from it; all of them side by side."""
 
+from itertools import pairwise
+
 import pytest
 import torch
-from test_confidence import pool
+from confidence_cases import pool
 from torch.nn.functional import one_hot
 
 from w2s_tutorial.confidence import group_rivals, rivals
@@ -45,8 +47,9 @@ def test_hardened_labels_fill_their_quota_whatever_the_bias():
 def test_the_warm_up_is_continuous_at_its_corner():
     """The released code jumped here: from .05 to .5."""
     weights = [rivals.confidence_weight(step, 100, 0.5, 0.2) for step in range(100)]
-    assert weights[0] == 0 and weights[20:] == [0.5] * 80
-    steps = [b - a for a, b in zip(weights, weights[1:], strict=False)]
+    assert weights[0] == 0
+    assert weights[20:] == [0.5] * 80
+    steps = [b - a for a, b in pairwise(weights)]
     assert max(steps) == pytest.approx(0.5 / 20)
     assert rivals.confidence_weight(0, 100, 0.5, 0.0) == 0.5
 

@@ -76,8 +76,8 @@ def confident_student(
         y: (n,) integers: the class, 0 or above, or -1 for a row without label, as in scikit-learn.
         p, q: share to keep and forgiveness. Default: `retrain.rule` decides, from the
             disagreement of student and teacher alone.
-        l2: penalty of all heads, scikit-learn's 1 / (C n). With a large one and q near 1 the student
-            may give up a class altogether: the loss lets it.
+        l2: penalty of all heads, scikit-learn's 1 / (C n). With a large one and q near 1 the
+            student may give up a class altogether: the loss lets it.
         by: how confidence is measured, see `selection.confidence`.
         per_class: keep the surest share p of every class, so that the shares of the classes stay
             (ours). False keeps the surest of all, as published, and can upset them.
