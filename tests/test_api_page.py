@@ -1,4 +1,4 @@
-"""The page of the package's names: complete, and each name with its words."""
+"""The pages of the package's names: complete, and each name with its words."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import importlib
 import inspect
 
 import pytest
-from api_reference import as_text, public_modules
+from api_reference import as_text, pages, public_modules
 from bs4 import BeautifulSoup
 from conftest import Built
 
@@ -25,13 +25,29 @@ def own_names(module: str) -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def page(fast_book: Built) -> BeautifulSoup:
-    return BeautifulSoup((fast_book.html / "api.html").read_text("utf-8"), "html.parser")
+def shown(fast_book: Built) -> dict[str, BeautifulSoup]:
+    """Part of the package -> the page that shows it."""
+    return {
+        part: BeautifulSoup((fast_book.html / f"{page}.html").read_text("utf-8"), "html.parser")
+        for page, parts in pages().items()
+        for part in parts
+    }
 
 
-def test_every_public_name_is_on_the_page_with_words(page: BeautifulSoup) -> None:
+def test_every_module_has_one_page_and_stands_in_the_index(fast_book: Built) -> None:
+    parts = [part for listed in pages().values() for part in listed]
+    modules = [name for name in public_modules() if name != "w2s_tutorial"]
+    assert sorted(parts) == sorted({name.split(".")[1] for name in modules})
+    text = (fast_book.html / "api.html").read_text("utf-8")
+    assert not [name for name in modules if f"#module-{name}" not in text]
+
+
+def test_every_public_name_is_there_with_words(shown: dict[str, BeautifulSoup]) -> None:
     asked = 0
     for module in public_modules():
+        if module == "w2s_tutorial":
+            continue
+        page = shown[module.split(".")[1]]
         for name in own_names(module):
             entry = page.find("dt", id=f"{module}.{name}")
             assert entry, f"{module}.{name} is not on the page"
@@ -41,10 +57,11 @@ def test_every_public_name_is_on_the_page_with_words(page: BeautifulSoup) -> Non
     assert asked > 100
 
 
-def test_no_markup_shows(page: BeautifulSoup) -> None:
-    text = page.find("article").get_text(" ")
-    for sign in ("``", ":class:", "|weight|^2*", "\\*", "\\|"):
-        assert sign not in text
+def test_no_markup_shows(shown: dict[str, BeautifulSoup]) -> None:
+    for page in shown.values():
+        text = page.find("article").get_text(" ")
+        for sign in ("``", ":class:", "\\*", "\\|"):
+            assert sign not in text
 
 
 def test_text_is_escaped_and_code_is_not() -> None:

@@ -1,7 +1,8 @@
-"""The page of the package's names: one section for each module, filled in by autodoc."""
+"""The pages of the package's names: one section for each module, filled in by autodoc."""
 
 from __future__ import annotations
 
+import importlib
 import re
 from itertools import pairwise
 from typing import Any
@@ -9,7 +10,9 @@ from typing import Any
 import chapters
 from sphinx.application import Sphinx
 
-PLACE = "<!-- modules -->"
+PARTS = re.compile(r"<!-- modules: (.+) -->")
+INDEX = "<!-- index of modules -->"
+SIGNS = re.compile(r"[*_$<>\[\]]")
 SECTION = """## {title}
 
 ```{{eval-rst}}
@@ -33,13 +36,43 @@ def public_modules() -> list[str]:
 
 
 def list_modules(app: Sphinx, page: str, source: list[str]) -> None:
-    """Put a section for each module where the page leaves its place."""
-    if page == "api":
-        sections = [
-            SECTION.format(title=name.removeprefix("w2s_tutorial."), module=name)
-            for name in public_modules()
-        ]
-        source[0] = source[0].replace(PLACE, "\n".join(sections))
+    """Put a section for each module of a page's parts, or the index of all, in its place."""
+    source[0] = PARTS.sub(lambda found: sections(found[1].split()), source[0])
+    if INDEX in source[0]:
+        source[0] = source[0].replace(INDEX, index())
+
+
+def sections(parts: list[str]) -> str:
+    return "\n".join(
+        SECTION.format(title=name.removeprefix("w2s_tutorial."), module=name)
+        for part in parts
+        for name in public_modules()
+        if name.split(".")[1:2] == [part]
+    )
+
+
+def pages() -> dict[str, list[str]]:
+    """Pages that show modules, and the parts of the package on each."""
+    found = {page: PARTS.search(chapters.read(page)) for page, _ in chapters.toc()}
+    return {page: parts[1].split() for page, parts in found.items() if parts}
+
+
+def index() -> str:
+    """Every module in one line: its name, linked, and the first line of its docstring."""
+    text = []
+    for page, parts in pages().items():
+        text.append(f"**{{doc}}`{page}`**\n")
+        for name in public_modules():
+            if name.split(".")[1:2] and name.split(".")[1] in parts:
+                about = (importlib.import_module(name).__doc__ or "").strip().splitlines()[0]
+                short = name.removeprefix("w2s_tutorial.")
+                text.append(f"- {{py:mod}}`{short} <{name}>`: {SIGNS.sub(_backslash, about)}")
+        text.append("")
+    return "\n".join(text)
+
+
+def _backslash(found: re.Match[str]) -> str:
+    return "\\" + found[0]
 
 
 def as_text(app: Sphinx, what: str, name: str, obj: object, options: Any, lines: list[str]) -> None:

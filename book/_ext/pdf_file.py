@@ -86,7 +86,7 @@ def main() -> None:
         browser = driver.chromium.launch(executable_path=find_browser(), args=["--no-sandbox"])
         printed = {}
         for name, _ in chapters.toc():
-            if name != "api":
+            if not name.startswith("api"):
                 printed[name] = Path(folder) / f"{name}.pdf"
                 print_page(browser, html / f"{name}.html", printed[name])
         browser.close()
