@@ -181,3 +181,17 @@ def test_a_head_without_a_class_is_named():
     only[0] = True
     with pytest.raises(ValueError, match=r"every class to every head, not so for heads \[1\]"):
         fit_generalized(x, target, q=0.5, l2=0.1, example_weight=only)
+
+
+def test_a_head_that_gives_up_a_class_stays_finite_beside_one_that_works():
+    """At q = 1 under a strong penalty the rare class is abandoned: its bias runs away."""
+    g = torch.Generator().manual_seed(0)
+    x = torch.randn(2, 80, 20, generator=g)
+    target = torch.nn.functional.one_hot((torch.arange(80) < 4).long().expand(4, 80), 2).float()
+    q, l2 = torch.tensor([1.0, 0.0]).repeat(2), torch.tensor([1.0, 1e-4]).repeat(2)
+    heads = fit_generalized(x, target, q=q, l2=l2, tol=1e-4)
+    assert heads.weight.isfinite().all()
+    assert heads.bias.isfinite().all()
+    named = outputs(heads, x).argmax(-1).sum(-1)
+    assert (named[[0, 2]] == 0).all()
+    assert (named[[1, 3]] > 0).all()

@@ -83,7 +83,8 @@ def descend(problem: Problem, theta: Tensor, tol: float, max_steps: int) -> tupl
         if not going.all():
             active, part, now, z = active[going], part.take(going), now[:, :, going], z[:, :, going]
             slope, p, total, gradient = (v[:, :, going] for v in (slope, p, total, gradient))
-        direction = _newton_direction(part, p, total, gradient)
+        unsolved = (largest[:, active] > tol)[:, None, :, None]
+        direction = _newton_direction(part, p, total, gradient * unsolved)
         change = part.apply(part.x, direction)
         # Where the loss is flat the majoriser is far above it, and its steps are too short.
         length = _length(part, now, z, gradient, direction, change, longest=32 if step > 8 else 1)
@@ -94,11 +95,12 @@ def descend(problem: Problem, theta: Tensor, tol: float, max_steps: int) -> tupl
 def _newton_direction(part: Problem, p: Tensor, total: Tensor, gradient: Tensor) -> Tensor:
     """Conjugate gradients on the majoriser, to a tenth, preconditioned per block."""
     binary = p.shape[-1] == 1
+    damped = part.penalty + 1e-8  # for a head that gave up a class: its bias meets no resistance
     spread = total * p * (1 - p)
     mean = spread.mean((2, 3))[..., None]  # (b, n, 1), over heads and outputs
     values, vectors = torch.linalg.eigh((part.x * mean).mT @ part.x)
     scale = spread.mean(3, keepdim=True).sum(1, keepdim=True) / mean.sum(1)[..., None, None]
-    stiff = values.clamp_min(0)[..., None, None] * scale + part.penalty[:, :1]  # the bias too
+    stiff = values.clamp_min(0)[..., None, None] * scale + damped[:, :1]  # the bias too
 
     def precondition(v: Tensor) -> Tensor:
         return part.apply(vectors, part.apply(vectors.mT, v) / stiff)
@@ -106,7 +108,7 @@ def _newton_direction(part: Problem, p: Tensor, total: Tensor, gradient: Tensor)
     def curvature(v: Tensor) -> Tensor:
         u = part.apply(part.x, v)
         u = spread * u if binary else total * p * (u - (p * u).sum(-1, keepdim=True))
-        return part.apply(part.x.mT, u) + part.penalty * v
+        return part.apply(part.x.mT, u) + damped * v
 
     direction, residual = torch.zeros_like(gradient), -gradient
     step = precondition(residual)
