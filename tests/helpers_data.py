@@ -1,21 +1,24 @@
-"""A web server with the faults of real ones, and the folder of real data where there is one."""
+"""A web server with the faults of real ones, the real data where there are any, and data/."""
 
 from __future__ import annotations
 
 import gzip
 import hashlib
+import importlib.util
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
 from w2s_tutorial.datasets.catalog import CATALOG, Dataset
 from w2s_tutorial.datasets.downloads import File
 
+ROOT = Path(__file__).resolve().parents[1]
 Answer = Callable[["_Handler"], None]
 
 
@@ -100,6 +103,19 @@ def offer_dataset(
         url = web.offer(f"/{role.replace(' ', '-')}.gz", gzip.compress(body))
         files[role] = File(role, (url,), "sha256:" + hashlib.sha256(body).hexdigest())
     monkeypatch.setitem(CATALOG, name, Dataset("home", "licence", "citation", files))
+
+
+def script(path: str) -> ModuleType:
+    """A program of data/, named without .py, with its folder to import from as when it runs."""
+    file = ROOT / "data" / f"{path}.py"
+    spec = importlib.util.spec_from_file_location(path.replace("/", "_"), file)
+    assert spec
+    assert spec.loader
+    module = importlib.util.module_from_spec(spec)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(file.parent)
+        spec.loader.exec_module(module)
+    return module
 
 
 def real_data(folder: Path, monkeypatch: pytest.MonkeyPatch, *paths: str) -> Path:

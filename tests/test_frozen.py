@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import importlib.util
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -12,7 +11,7 @@ from types import ModuleType
 import numpy as np
 import pytest
 import torch
-from helpers_data import real_data
+from helpers_data import real_data, script
 
 from w2s_tutorial.datasets import frozen, waterdigits
 from w2s_tutorial.sweeps import load_result
@@ -24,15 +23,6 @@ READ: dict[str, Callable[..., frozen.FrozenFeatures]] = {
     "waterdigits": frozen.waterdigits_features,
 }
 COUNTS = {"dominoes": (2000, 5000, 400, 3000), "waterdigits": (250, 690, 56, 400)}
-
-
-def script(path: str) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(path.replace("/", "_"), DATA / f"{path}.py")
-    assert spec
-    assert spec.loader
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 @pytest.fixture(scope="module")
@@ -165,7 +155,7 @@ def test_probes_measured_again_with_other_heads(name: str, measure: ModuleType):
 
 
 def test_readme_shows_what_was_measured(measure: ModuleType):
-    readme = (DATA / "README.md").read_text()
+    readme = (DATA / "dominoes" / "README.md").read_text()
     results = [load_result(DATA / "dominoes" / f"{name}.csv") for name in ("probes", "gains")]
     for table in measure.tables(*results):
         assert table in readme

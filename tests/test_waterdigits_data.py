@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import importlib
 import json
 from pathlib import Path
 from types import ModuleType
@@ -11,25 +10,23 @@ from types import ModuleType
 import numpy as np
 import pytest
 import torch
+from helpers_data import ROOT, script
 
 from w2s_tutorial.datasets import digit_backbones, waterdigits
 from w2s_tutorial.sweeps import load_result
 
-DATA = Path(__file__).parents[1] / "data"
-FOLDER = DATA / "waterdigits"
+FOLDER = ROOT / "data" / "waterdigits"
 STORED = ("weights.npz", "reference.npz")
 
 
-@pytest.fixture
-def make(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
-    monkeypatch.syspath_prepend(FOLDER)
-    return importlib.import_module("make")
+@pytest.fixture(scope="module")
+def make() -> ModuleType:
+    return script("waterdigits/make")
 
 
-@pytest.fixture
-def measure(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
-    monkeypatch.syspath_prepend(FOLDER)
-    return importlib.import_module("measure")
+@pytest.fixture(scope="module")
+def measure() -> ModuleType:
+    return script("waterdigits/measure")
 
 
 @pytest.fixture(scope="module")
@@ -94,11 +91,11 @@ def test_images_of_another_shape_are_refused(shape: tuple[int, ...]):
 def test_provenance_is_that_of_the_weights():
     facts = json.loads((FOLDER / "weights.json").read_text())
     content = (FOLDER / "weights.npz").read_bytes()
-    assert facts["weights_sha256"] == hashlib.sha256(content).hexdigest()
+    assert facts["sha256"]["weights.npz"] == hashlib.sha256(content).hexdigest()
     assert {"command", "date", "seconds", "device", "seed", "torch", "package"} <= set(facts)
     for name in ("measured", "alternatives", "seeds"):
-        made_from = load_result(FOLDER / f"{name}.csv").attrs["weights_sha256"]
-        assert made_from == facts["weights_sha256"], f"{name}.csv was measured on other weights"
+        made_from = load_result(FOLDER / f"{name}.csv").attrs["sha256"]
+        assert made_from == facts["sha256"], f"{name}.csv was measured on other weights"
     assert sum((FOLDER / name).stat().st_size for name in STORED) < 300_000
 
 
@@ -159,6 +156,5 @@ def test_what_the_data_are_for(measure: ModuleType):
 
 
 def test_readme_shows_what_was_measured(measure: ModuleType):
-    assert (
-        measure.markdown(load_result(FOLDER / "measured.csv")) in (DATA / "README.md").read_text()
-    )
+    table = measure.markdown(load_result(FOLDER / "measured.csv"))
+    assert table in (FOLDER / "README.md").read_text()

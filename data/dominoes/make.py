@@ -9,36 +9,32 @@ About fifteen minutes of one core; with --checkpoints FOLDER an interrupted run 
 from __future__ import annotations
 
 import argparse
-import hashlib
 import json
-import platform
 import tempfile
 import time
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
+from dominoes_images import SEED, Source, compose, deal, reserved, source
 from torch import Tensor, nn
 
-import w2s_tutorial
 from w2s_tutorial.datasets import frozen
 from w2s_tutorial.datasets.catalog import CATALOG
 from w2s_tutorial.datasets.frozen import PARTS
-from w2s_tutorial.datasets.small_images import fashion_mnist, mnist
 from w2s_tutorial.networks import backbones, bodies, objectives, run, train
 from w2s_tutorial.networks.features import cached, extract
+from w2s_tutorial.provenance import describe, save
 from w2s_tutorial.storage import content_key
 
 HERE = Path(__file__).parent
-SEED, BATCH, DIRECTIONS = 0, 64, 64
+BATCH, DIRECTIONS = 64, 64
 FILES = ("features.npz", "sheet.npz")
-CLASSES = (4, 3)  # coat, dress
+SOURCES = (Path(__file__), HERE / "dominoes_images.py")
 SIZES = dict(zip(PARTS, (2000, 5000, 400, 3000), strict=True))
-DIGITS_FOR_PRETRAINING = 600  # of each class, the first in MNIST's order
 
 
 class Recipe(NamedTuple):
@@ -59,30 +55,6 @@ RECIPES = {
     "mae": Recipe("mae", 700, 1e-3),
     "convnext": Recipe("convnext", 700, 1e-3),
 }
-
-
-class Source(NamedTuple):
-    """Images uint8 (n, 1, 28, 28) and labels of both sets' official training images."""
-
-    garments: Tensor
-    garment: Tensor
-    digits: Tensor
-    digit: Tensor
-
-
-def source() -> Source:
-    parts = [*fashion_mnist("train"), *mnist("train")]
-    garments, garment, digits, digit = parts
-    return Source(_bytes(garments), garment, _bytes(digits), digit)
-
-
-def reserved(data: Source) -> tuple[Tensor, Tensor]:
-    """Rows for pre-training: garments of the eight other classes, some digits of each class."""
-    garments = (~torch.isin(data.garment, torch.tensor(CLASSES))).nonzero().flatten()
-    digits = [
-        (data.digit == value).nonzero().flatten()[:DIGITS_FOR_PRETRAINING] for value in range(10)
-    ]
-    return garments, torch.cat(digits)
 
 
 def pretrain(name: str, data: Source, steps: int, checkpoints: Path) -> tuple[nn.Module, float]:
@@ -155,54 +127,6 @@ def _stacked(
     return [torch.cat([digits[row], garments], dim=-2), digit[row]]
 
 
-def _bytes(images: Tensor) -> Tensor:
-    return (images * 255).round().byte()
-
-
-class Deal(NamedTuple):
-    """Who is downstream: n garments, each with a digit of either kind.
-
-    garment (n,) and digit (n, 2) are rows of the sources; label and part are (n,).
-    """
-
-    garment: Tensor
-    digit: Tensor
-    label: Tensor
-    part: Tensor
-
-
-def deal(data: Source, sizes: Mapping[str, int]) -> Deal:
-    """Garments and digits for each part; none is in two parts or in pre-training.
-
-    A 0 and a 1 stand above one coat and one dress each, so which image of a digit it is says
-    nothing about the label.
-    """
-    generator = torch.Generator().manual_seed(SEED)
-    pairs = sum(sizes.values()) // 2
-    _, taken = reserved(data)
-    free = torch.ones(len(data.digit), dtype=torch.bool).index_fill(0, taken, value=False)
-    garments = [_some(data.garment == kind, pairs, generator) for kind in CLASSES]
-    digits = [_some((data.digit == value) & free, pairs, generator) for value in (0, 1)]
-    counts = torch.tensor([sizes[part] // 2 for part in PARTS])
-    return Deal(
-        torch.stack(garments, 1).flatten(),
-        torch.stack(digits, 1).repeat_interleave(2, 0),
-        torch.arange(2).repeat(pairs),
-        torch.arange(len(PARTS)).repeat_interleave(2 * counts),
-    )
-
-
-def _some(mask: Tensor, n: int, generator: torch.Generator) -> Tensor:
-    rows = mask.nonzero().flatten()
-    return rows[torch.randperm(len(rows), generator=generator)[:n]]
-
-
-def compose(data: Source, chosen: Deal) -> Tensor:
-    """(n, 2, 1, 56, 28) uint8: [:, a] with digit a above the garment."""
-    garments = data.garments[chosen.garment][:, None].expand(-1, 2, -1, -1, -1)
-    return torch.cat([data.digits[chosen.digit], garments], dim=-2)
-
-
 def extracted(network: nn.Module, images: Tensor, folder: Path) -> Tensor:
     """Features (n, 2, d) of the composites, kept in the folder."""
 
@@ -211,13 +135,6 @@ def extracted(network: nn.Module, images: Tensor, folder: Path) -> Tensor:
 
     key = content_key(network, images)
     return cached(look, key=key, folder=folder).unflatten(0, (-1, 2))
-
-
-def source_hash() -> str:
-    """Over everything that decides the features: this file, the networks, their training."""
-    modules = (backbones, bodies, objectives, train, run, frozen)
-    files = (Path(__file__), *(Path(str(module.__file__)) for module in modules))
-    return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
 
 
 def main(
@@ -245,31 +162,16 @@ def main(
     np.savez_compressed(
         folder / "sheet.npz", images=images[shown].numpy(), label=chosen.label[shown].numpy()
     )
-    facts = provenance(folder, sizes, steps, seconds)
-    (folder / "features.json").write_text(json.dumps(facts, indent=1) + "\n")
-
-
-def provenance(
-    folder: Path,
-    sizes: Mapping[str, int],
-    steps: Mapping[str, int],
-    seconds: Mapping[str, float],
-) -> dict[str, Any]:
-    contents = {name: hashlib.sha256((folder / name).read_bytes()) for name in FILES}
-    return {
-        "command": "python data/dominoes/make.py",
-        "date": datetime.now(UTC).date().isoformat(),
-        "processor_seconds": {name: round(value, 1) for name, value in seconds.items()},
-        "device": f"cpu, {platform.machine()}, 1 thread",
-        "seed": SEED,
-        "steps": dict(steps),
-        "batch_size": BATCH,
-        "sizes": dict(sizes),
-        "package": w2s_tutorial.__version__,
-        "torch": torch.__version__,
-        "source_sha256": source_hash(),
-        "sha256": {name: content.hexdigest() for name, content in contents.items()},
-        "data": {
+    facts = describe(
+        "python data/dominoes/make.py",
+        code=(*SOURCES, backbones, bodies, objectives, train, run, frozen),
+        files={name: folder / name for name in FILES},
+        processor_seconds={name: round(value, 1) for name, value in seconds.items()},
+        seed=SEED,
+        steps=dict(steps),
+        batch_size=BATCH,
+        sizes=dict(sizes),
+        data={
             name: {
                 "licence": CATALOG[name].licence,
                 "citation": CATALOG[name].citation,
@@ -277,7 +179,8 @@ def provenance(
             }
             for name in ("mnist", "fashion_mnist")
         },
-    }
+    )
+    save(folder / "features.json", facts)
 
 
 if __name__ == "__main__":

@@ -2,14 +2,12 @@
 
 Reads data/dominoes/features.npz and data/waterdigits/five.npz. Writes probes.csv (heads trained on
 true labels: the label, and the attribute) and gains.csv (the four roles for a few pairs), each
-with its provenance beside, and prints the tables of data/README.md.
+with its provenance beside, and prints the tables of README.md.
 """
 
 from __future__ import annotations
 
-import hashlib
 import time
-from datetime import UTC, datetime
 from functools import cache, partial
 from pathlib import Path
 from typing import Any
@@ -19,11 +17,11 @@ import torch
 from torch import Tensor
 from torch.nn.functional import one_hot
 
-import w2s_tutorial
 from w2s_tutorial.datasets import frozen
 from w2s_tutorial.heads import fit_logistic
 from w2s_tutorial.metrics import accuracy, group_accuracy
 from w2s_tutorial.pipeline import hard, weak_to_strong
+from w2s_tutorial.provenance import describe
 from w2s_tutorial.sweeps import save_result, summarize, sweep
 
 HEADS, SEED = 24, 0
@@ -142,22 +140,17 @@ def markdown(table: pd.DataFrame, index: list[str], columns: str) -> str:
 
 def provenance(start: float, heads: int) -> dict[str, Any]:
     data = Path(__file__).parents[1]
-    return {
-        "command": "python data/dominoes/measure.py",
-        "date": datetime.now(UTC).date().isoformat(),
-        "processor_seconds": round(time.process_time() - start),
-        "seed": SEED,
-        "heads": heads,
-        "package": w2s_tutorial.__version__,
-        "sha256": {
-            name: hashlib.sha256((data / file).read_bytes()).hexdigest()
-            for name, file in FILES.items()
-        },
-    }
+    return describe(
+        "python data/dominoes/measure.py",
+        files={name: data / file for name, file in FILES.items()},
+        processor_seconds=round(time.process_time() - start),
+        seed=SEED,
+        heads=heads,
+    )
 
 
 def tables(probed: pd.DataFrame, gained: pd.DataFrame) -> tuple[str, str]:
-    """The two tables of data/README.md."""
+    """The two tables of README.md."""
     return (
         markdown(probed, ["dataset", "backbone"], "role"),
         markdown(gained, ["dataset", "weak", "strong", "eta_labeled", "eta_pool"], "role"),

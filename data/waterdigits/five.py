@@ -8,12 +8,8 @@ of one core, no download.
 
 from __future__ import annotations
 
-import hashlib
-import json
-import platform
 import time
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -21,11 +17,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-import w2s_tutorial
 from w2s_tutorial.datasets import digit_scenes, frozen, waterdigits
 from w2s_tutorial.datasets.frozen import PARTS
 from w2s_tutorial.networks import backbones, bodies, objectives, run, train
 from w2s_tutorial.networks.features import extract
+from w2s_tutorial.provenance import describe, save
 
 HERE = Path(__file__).parent
 SEED, BATCH, DIRECTIONS = 0, 64, 64
@@ -125,13 +121,6 @@ def dealt(label: Tensor) -> tuple[Tensor, Tensor]:
     return row, torch.arange(len(PARTS)).repeat_interleave(counts)
 
 
-def source_hash() -> str:
-    """Over everything that decides the features: this file, the pictures, the networks."""
-    modules = (digit_scenes, waterdigits, frozen, backbones, bodies, objectives, train, run)
-    files = (Path(__file__), *(Path(str(module.__file__)) for module in modules))
-    return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
-
-
 def main(folder: Path, steps: Mapping[str, int]) -> None:
     composites = waterdigits.compose(generator=torch.Generator().manual_seed(SEED))
     row, part = dealt(composites.label)
@@ -150,21 +139,18 @@ def main(folder: Path, steps: Mapping[str, int]) -> None:
         frozen.FrozenFeatures(views, label, part),
         row=(row + waterdigits.DOWNSTREAM.start).int(),
     )
-    facts = {
-        "command": "python data/waterdigits/five.py",
-        "date": datetime.now(UTC).date().isoformat(),
-        "processor_seconds": seconds,
-        "device": f"cpu, {platform.machine()}, 1 thread",
-        "seed": SEED,
-        "steps": dict(steps),
-        "batch_size": BATCH,
-        "sizes": SIZES,
-        "package": w2s_tutorial.__version__,
-        "torch": torch.__version__,
-        "source_sha256": source_hash(),
-        "sha256": {"five.npz": hashlib.sha256((folder / "five.npz").read_bytes()).hexdigest()},
-    }
-    (folder / "five.json").write_text(json.dumps(facts, indent=1) + "\n")
+    modules = (digit_scenes, waterdigits, frozen, backbones, bodies, objectives, train, run)
+    facts = describe(
+        "python data/waterdigits/five.py",
+        code=(Path(__file__), *modules),
+        files={"five.npz": folder / "five.npz"},
+        processor_seconds=seconds,
+        seed=SEED,
+        steps=dict(steps),
+        batch_size=BATCH,
+        sizes=SIZES,
+    )
+    save(folder / "five.json", facts)
 
 
 if __name__ == "__main__":

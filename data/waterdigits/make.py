@@ -7,12 +7,8 @@ reference.npz (composites with their features, by which a test knows the weights
 
 from __future__ import annotations
 
-import hashlib
-import json
-import platform
 import time
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
@@ -20,10 +16,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits, mse_loss
 
-import w2s_tutorial
 from w2s_tutorial.datasets import digit_backbones, digit_scenes, waterdigits
 from w2s_tutorial.datasets.digit_backbones import BACKBONES, Backbone
 from w2s_tutorial.datasets.digit_scenes import digit_images, lay_over, place
+from w2s_tutorial.provenance import describe, save
 
 HERE = Path(__file__).parent
 SEED, BATCH, LR, WEIGHT_DECAY = 0, 128, 3e-3, 1e-3
@@ -72,12 +68,6 @@ def standardise(network: Backbone, generator: torch.Generator) -> None:
     network.deviation.copy_(features.std(0).clamp_min(1e-6))
 
 
-def source_hash() -> str:
-    """Over everything that decides the weights: this file, the pictures, the networks."""
-    files = (Path(__file__), *(Path(m.__file__) for m in (digit_scenes, digit_backbones)))
-    return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
-
-
 def main(folder: Path = HERE, steps: Mapping[str, int] = STEPS) -> None:
     start = time.perf_counter()
     networks = {name: pretrain(name, steps=steps[name]) for name in BACKBONES}
@@ -93,19 +83,15 @@ def main(folder: Path = HERE, steps: Mapping[str, int] = STEPS) -> None:
     images = (waterdigits.compose(generator=generator).images[:16] * 255).round().byte()
     features = {name: network(images / 255).numpy() for name, network in networks.items()}
     np.savez_compressed(folder / "reference.npz", images=images.numpy(), **features)
-    provenance = {
-        "command": "python data/waterdigits/make.py",
-        "date": datetime.now(UTC).date().isoformat(),
-        "seconds": round(seconds),
-        "device": f"cpu, {platform.machine()}, 1 thread",
-        "seed": SEED,
-        "steps": dict(steps),
-        "package": w2s_tutorial.__version__,
-        "torch": torch.__version__,
-        "source_sha256": source_hash(),
-        "weights_sha256": hashlib.sha256((folder / "weights.npz").read_bytes()).hexdigest(),
-    }
-    (folder / "weights.json").write_text(json.dumps(provenance, indent=1) + "\n")
+    facts = describe(
+        "python data/waterdigits/make.py",
+        code=(Path(__file__), digit_scenes, digit_backbones),
+        files={"weights.npz": folder / "weights.npz"},
+        seconds=round(seconds),
+        seed=SEED,
+        steps=dict(steps),
+    )
+    save(folder / "weights.json", facts)
 
 
 if __name__ == "__main__":

@@ -1,15 +1,13 @@
 """Measure waterdigits: python data/waterdigits/measure.py (about two minutes, one core).
 
-Writes measured.csv, with its provenance in measured.json, and prints the tables of
-data/README.md. Every number is a mean over heads, each with its own split of the digits.
+Writes measured.csv, with its provenance in measured.json, and prints the table of
+README.md. Every number is a mean over heads, each with its own split of the digits.
 """
 
 from __future__ import annotations
 
-import hashlib
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime
 from functools import cache, partial
 from pathlib import Path
 from typing import Any
@@ -18,12 +16,12 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-import w2s_tutorial
 from w2s_tutorial.datasets import waterdigits
 from w2s_tutorial.datasets.digit_backbones import WEIGHTS
 from w2s_tutorial.heads.logistic import fit_logistic
 from w2s_tutorial.metrics import accuracy, group_accuracy
 from w2s_tutorial.pipeline import hard, weak_to_strong
+from w2s_tutorial.provenance import describe
 from w2s_tutorial.sweeps import save_result, summarize, sweep
 
 HEADS, SEED, N_TEST = 64, 0, 400
@@ -115,15 +113,13 @@ def markdown(table: pd.DataFrame) -> str:
 
 
 def provenance(script: str, start: float, heads: int) -> dict[str, Any]:
-    return {
-        "command": f"python data/waterdigits/{script}",
-        "date": datetime.now(UTC).date().isoformat(),
-        "seconds": round(time.perf_counter() - start),
-        "seed": SEED,
-        "heads": heads,
-        "package": w2s_tutorial.__version__,
-        "weights_sha256": hashlib.sha256(WEIGHTS.read_bytes()).hexdigest(),
-    }
+    return describe(
+        f"python data/waterdigits/{script}",
+        files={WEIGHTS.name: WEIGHTS},
+        seconds=round(time.perf_counter() - start),
+        seed=SEED,
+        heads=heads,
+    )
 
 
 def main(folder: Path = Path(__file__).parent, heads: int = HEADS) -> None:

@@ -1,6 +1,6 @@
 """Networks that were trained to see the clean digit through the photograph, frozen.
 
-data/waterdigits/make.py trains them; data/README.md tells how and why.
+data/waterdigits/make.py trains them; its README.md tells how and why.
 """
 
 from __future__ import annotations

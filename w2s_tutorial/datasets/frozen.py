@@ -2,7 +2,8 @@
 
 Each example shows its label beside either value of the spurious attribute (a coat below a 0, the
 same coat below a 1), so that any minority share can be had exactly, by choosing. No image is in
-two parts, and none was used to train a backbone. data/README.md says how the files were made.
+two parts, and none was used to train a backbone. How the files were made stands beside them, in
+data/dominoes and data/waterdigits.
 
     seen = dominoes_features()
     sets = draw(

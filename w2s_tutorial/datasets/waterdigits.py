@@ -32,7 +32,7 @@ from w2s_tutorial.sample import Sample
 
 __all__ = ["BACKBONES", "Backbone", "Choice", "Composites", "backbone", "choose", "compose", "draw"]
 
-PRETRAINING = slice(0, 386)  # a change of hand, see data/README.md: no writer is on both sides
+PRETRAINING = slice(0, 386)  # a change of hand, no writer is on both sides: data/waterdigits
 DOWNSTREAM = slice(386, 1797)
 
 
