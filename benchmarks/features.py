@@ -9,30 +9,17 @@ in turns with the extraction. Arithmetic of the networks is counted by torch's o
 
 from __future__ import annotations
 
-import argparse
 import statistics
-import time
-from collections.abc import Callable
 
 import pandas as pd
 import torch
+from common import run, seconds
 from torch.utils.flop_counter import FlopCounterMode
 
 from w2s_tutorial.networks.backbones import BACKBONES, build
 from w2s_tutorial.networks.features import extract
-from w2s_tutorial.sweeps import save_result
 
 ROUNDS = 5
-
-
-def seconds(action: Callable[[], object], device: str) -> float:
-    """By the clock on a GPU; on a CPU of processor time, which other programs disturb less."""
-    clock = time.perf_counter if device == "cuda" else time.process_time
-    start = clock()
-    action()
-    if device == "cuda":
-        torch.cuda.synchronize()
-    return clock() - start
 
 
 def measure(name: str, device: str) -> dict:
@@ -62,29 +49,19 @@ def measure(name: str, device: str) -> dict:
     }
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--save", help="write the table to this csv, with its provenance")
-    arguments = parser.parse_args()
-    device = "cuda" if torch.cuda.is_available() else "cpu"
-    start = time.perf_counter()
-    table = pd.DataFrame([measure(name, device) for name in BACKBONES])
+def compare(device: str) -> pd.DataFrame:
     print(f"on {device}, {torch.get_num_threads()} threads; 28 x 28 images, 1 channel")
+    return pd.DataFrame([measure(name, device) for name in BACKBONES])
+
+
+def show(table: pd.DataFrame) -> None:
     print("network   operations/image   images/s   share of the matrix-product rate")
     for row in table.itertuples():
         print(
             f"{row.network:9s} {row.operations_per_image / 1e6:14.1f} M"
             f" {row.images_per_second:10.0f} {row.share:12.0%} of {row.product_rate / 1e9:.0f} G/s"
         )
-    if arguments.save:
-        provenance = {
-            "command": "python benchmarks/features.py",
-            "seconds": round(time.perf_counter() - start, 1),
-            "seed": 0,
-            "threads": torch.get_num_threads(),
-        }
-        save_result(table, arguments.save, provenance)
 
 
 if __name__ == "__main__":
-    main()
+    run(__file__, compare, show)

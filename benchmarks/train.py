@@ -9,21 +9,18 @@ and learning rate are the same. The two take turns; the table has the medians an
 
 from __future__ import annotations
 
-import argparse
 import copy
 import statistics
-import time
-from collections.abc import Callable
 
 import pandas as pd
 import torch
+from common import run, seconds
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
 from w2s_tutorial.networks.backbones import Supervised, build
 from w2s_tutorial.networks.objectives import classification
 from w2s_tutorial.networks.train import fit
-from w2s_tutorial.sweeps import save_result
 
 IMAGES, BATCH, LR, ROUNDS = 20_000, 128, 1e-3, 5
 STEPS = {"cnn": 30, "resnet": 6}  # per turn and network on a CPU; a GPU does ten times as many
@@ -65,16 +62,6 @@ def tutorial(network: Supervised, images: Tensor, labels: Tensor, steps: int, de
                 break
 
 
-def images_per_second(turn: Callable[[], object], steps: int, device: str) -> float:
-    """By the clock on a GPU; on a CPU by processor time, which other programs disturb less."""
-    clock = time.perf_counter if device == "cuda" else time.process_time
-    start = clock()
-    turn()
-    if device == "cuda":
-        torch.cuda.synchronize()
-    return steps * BATCH / (clock() - start)
-
-
 def compare(name: str, device: str) -> list[dict]:
     """Rows of the table: each loop's rate in images per second."""
     generator = torch.Generator().manual_seed(0)
@@ -98,7 +85,7 @@ def compare(name: str, device: str) -> list[dict]:
     rates: dict[str, list[float]] = {loop: [] for loop in turns}
     for _ in range(ROUNDS + 1):
         for loop, turn in turns.items():
-            rates[loop].append(images_per_second(turn, steps, device))
+            rates[loop].append(steps * BATCH / seconds(turn, device))
     rows = []
     for loop, found in rates.items():
         low, median, high = statistics.quantiles(found[1:], n=4)  # the first turn warms up
@@ -106,14 +93,12 @@ def compare(name: str, device: str) -> list[dict]:
     return rows
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--save", help="write the table to this csv, with its provenance")
-    arguments = parser.parse_args()
-    device = "cuda" if torch.cuda.is_available() else "cpu"
-    start = time.perf_counter()
-    table = pd.DataFrame([row for name in STEPS for row in compare(name, device)])
+def compare_all(device: str) -> pd.DataFrame:
     print(f"images per second on {device}, {torch.get_num_threads()} threads, batch {BATCH}")
+    return pd.DataFrame([row for name in STEPS for row in compare(name, device)])
+
+
+def show(table: pd.DataFrame) -> None:
     print("network   tutorial (quartiles)      ours (quartiles)       ratio")
     for name, rows in table.groupby("network", sort=False):
         theirs, ours = (rows.set_index("loop").loc[loop] for loop in ("tutorial", "ours"))
@@ -122,15 +107,7 @@ def main() -> None:
             f" {ours['median']:12.0f} ({ours.low:.0f}..{ours.high:.0f})"
             f" {ours['median'] / theirs['median']:8.2f}"
         )
-    if arguments.save:
-        provenance = {
-            "command": "python benchmarks/train.py",
-            "seconds": round(time.perf_counter() - start, 1),
-            "seed": 0,
-            "threads": torch.get_num_threads(),
-        }
-        save_result(table, arguments.save, provenance)
 
 
 if __name__ == "__main__":
-    main()
+    run(__file__, compare_all, show)
