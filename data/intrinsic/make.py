@@ -1,0 +1,162 @@
+"""PGR on real features against label noise: python data/intrinsic/make.py (four minutes, one core).
+
+Teachers and the student `resnet` of Dominoes and waterdigits, from the stored features; examples
+are drawn from the rows at hand, and again from a normal distribution with the same covariance, for
+which theory must hold. Writes noise.csv with its provenance.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+from pandas import DataFrame
+from torch import Tensor
+
+from w2s_tutorial import overlap
+from w2s_tutorial.datasets import frozen
+from w2s_tutorial.dimension import principal_coordinates
+from w2s_tutorial.metrics import bootstrap_interval, pgr
+from w2s_tutorial.problems import IntrinsicProblem, Risks
+from w2s_tutorial.provenance import describe
+from w2s_tutorial.simulation.averaged import simulate_averaged
+from w2s_tutorial.simulation.examples import gaussian, resampled
+from w2s_tutorial.sweeps import save_result
+from w2s_tutorial.theory import intrinsic
+
+HERE = Path(__file__).parent
+STUDENT, TRIALS, SEED = "resnet", 400, 0
+NOISE = (0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0)
+FILES = {"dominoes": "dominoes/features.npz", "waterdigits": "waterdigits/five.npz"}
+READ: dict[str, Callable[[], frozen.FrozenFeatures]] = {
+    "dominoes": frozen.dominoes_features,
+    "waterdigits": frozen.waterdigits_features,
+}
+TEACHERS = {
+    "dominoes": ("cnn", "mae", "simclr", "convnext", "resnet_reads", "mixed"),
+    "waterdigits": ("mae", "simclr", "cnn", "convnext", "mixed"),
+}
+
+
+class Form(NamedTuple):
+    """How features enter: how many leading directions of either view, labels, and the penalty.
+
+    The pool is four times the labels. Without a penalty the directions' scales do not matter.
+    """
+
+    directions: int
+    n_labeled: int
+    penalty: float
+
+
+FORMS = {
+    "dominoes": {"cut": Form(32, 400, 0), "ridge": Form(64, 400, 1e-2), "thin": Form(64, 200, 0)},
+    "waterdigits": {"cut": Form(16, 200, 0), "ridge": Form(64, 200, 1e-2)},
+}
+
+
+@cache
+def seen(dataset: str) -> tuple[dict[str, Tensor], Tensor]:
+    """All examples with both values of the attribute: views (m, 64), label ±1 (m,)."""
+    features = READ[dataset]()
+    views = {name: view.flatten(0, 1).double() for name, view in features.features.items()}
+    return views, 2.0 * features.label.double().repeat_interleave(2) - 1
+
+
+def view_of(dataset: str, name: str, d: int, *, scaled: bool) -> Tensor:
+    """d leading directions (m, d) of a view; "mixed" has half of them from cnn, half from STUDENT.
+
+    scaled: keep each direction's variance; if not, all are 1.
+    """
+    if name == "mixed":
+        halves = [view_of(dataset, one, d // 2, scaled=scaled) for one in ("cnn", STUDENT)]
+        return torch.cat(halves, 1)
+    view = seen(dataset)[0][name]
+    return view[:, :d] if scaled else principal_coordinates(view, d)
+
+
+def problem_of(
+    dataset: str, form: str, teacher: str, target: str
+) -> tuple[IntrinsicProblem, Tensor]:
+    """The Gaussian problem of a teacher and the student, and the examples in its coordinates.
+
+    target: "label", the ±1 that no view holds as a linear function; or "linear", the best linear
+    function of the student's view, which the student could learn without error.
+    """
+    d, n_labeled, penalty = FORMS[dataset][form]
+    weak, strong = (view_of(dataset, name, d, scaled=penalty > 0) for name in (teacher, STUDENT))
+    label = seen(dataset)[1]
+    sizes = {"n_labeled": n_labeled, "n_pool": 4 * n_labeled}
+    problem = overlap.measured_problem(weak, strong, label, noise=1.0, **sizes)
+    if target == "linear":
+        basis = problem.strong_axes[0]
+        problem = replace(problem, target=basis @ (basis.T @ problem.target))
+    return problem, overlap.joint_coordinates(weak, strong, label)
+
+
+def predicted(problem: IntrinsicProblem, penalty: float, noise: float) -> Risks:
+    given = replace(problem, noise=noise)
+    if not penalty:
+        return intrinsic.risks(given)
+    return intrinsic.ridge_risks(given, weak_penalty=penalty, strong_penalty=penalty)
+
+
+def measure(
+    dataset: str, form: str, teacher: str, target: str, *, trials: int, seed: int = SEED
+) -> list[dict[str, Any]]:
+    """A row for real and one for normal examples at every noise level: PGR, and its interval."""
+    problem, rows = problem_of(dataset, form, teacher, target)
+    penalty, generator = FORMS[dataset][form].penalty, torch.Generator().manual_seed(seed)
+    table: list[dict[str, Any]] = []
+    for examples, latent in (("real", resampled(rows)), ("normal", gaussian)):
+        how = {"weak_penalty": penalty, "strong_penalty": penalty, "latent": latent}
+        clean, noisy = simulate_averaged(problem, trials=trials, generator=generator, **how)
+        for noise in NOISE:
+            drawn, exact = (
+                Risks(*(a + noise * b for a, b in zip(clean, noisy, strict=True))),
+                predicted(problem, penalty, noise),
+            )
+            gap = (drawn.weak, drawn.student, drawn.ceiling)
+            low, high = bootstrap_interval(pgr, *gap, generator=generator)
+            known = {"dataset": dataset, "form": form, "teacher": teacher, "target": target}
+            found = {"mean": pgr(*gap), "low": low, "high": high}
+            found["theory"] = pgr(*(r[None] for r in (exact.weak, exact.student, exact.ceiling)))
+            found["weak_excess"] = drawn.weak.mean() / exact.weak - 1
+            found |= {"d_shared": torch.tensor(problem.d_shared)}
+            known |= {"examples": examples, "noise": noise}
+            table.append(known | {name: round(float(v), 5) for name, v in found.items()})
+    return table
+
+
+def main(folder: Path = HERE, trials: int = TRIALS) -> DataFrame:
+    start = time.process_time()
+    table = DataFrame(
+        row
+        for dataset, forms in FORMS.items()
+        for form in forms
+        for teacher in TEACHERS[dataset]
+        for target in ("label", "linear")
+        for row in measure(dataset, form, teacher, target, trials=trials)
+    )
+    facts = describe(
+        "python data/intrinsic/make.py",
+        files={name: HERE.parent / file for name, file in FILES.items()},
+        processor_seconds=round(time.process_time() - start),
+        seed=SEED,
+        trials=trials,
+    )
+    save_result(table, folder / "noise.csv", facts)
+    return table
+
+
+if __name__ == "__main__":
+    torch.set_num_threads(1)
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--trials", type=int, default=TRIALS)
+    main(trials=parser.parse_args().trials)
