@@ -33,9 +33,7 @@ def toc() -> list[tuple[str, bool]]:
     pages = [(contents["root"], False)]
     for part in contents["parts"]:
         numbered = bool(part.get("numbered", False))
-        for entry in part["chapters"]:
-            below = entry.get("sections", [])
-            pages += [(page["file"], numbered) for page in [entry, *below]]
+        pages += [(entry["file"], numbered) for entry in part["chapters"]]
     return pages
 
 
