@@ -17,7 +17,6 @@ import json
 import lzma
 import tempfile
 import time
-from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -26,13 +25,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-import w2s_tutorial
 from w2s_tutorial.datasets import downloads, frozen, tables
 from w2s_tutorial.datasets.catalog import CATALOG
 from w2s_tutorial.networks import bodies, chemistry, molecular, run, smiles, train, weights
 from w2s_tutorial.networks.features import cached, extract
 from w2s_tutorial.networks.molecular import MolecularTransformer
 from w2s_tutorial.networks.molecule_features import DATASETS, WIDTHS, see, weak_network
+from w2s_tutorial.provenance import describe, save
 from w2s_tutorial.storage import content_key, replacing
 
 HERE = Path(__file__).parent
@@ -52,7 +51,7 @@ class Recipe(NamedTuple):
     stop: int | None = None
 
 
-STRONG = Recipe(256, 4, 2600, 1e-3, stop=1300)
+STRONG = Recipe(256, 4, 2600, 1e-3, stop=1400)
 WEAK = {width: Recipe(width, 2, 500, 3e-3) for width in WIDTHS}
 
 
@@ -96,7 +95,7 @@ def read_corpus(path: Path, store: Path, most: int | None) -> Corpus:
 def pretrain(
     recipe: Recipe, corpus: Corpus, device: str, checkpoints: Path
 ) -> tuple[MolecularTransformer, dict[str, Any]]:
-    """The trained network, and the seconds and losses of its training, over all resumed runs."""
+    """The trained network, and the seconds and last loss of its training, over resumed runs."""
     generator = torch.Generator().manual_seed(SEED)
     rows = smiles.bundles(corpus.tokens, BUNDLE, generator=generator)
     network = molecular.build(
@@ -107,8 +106,9 @@ def pretrain(
         generator=generator,
     )
     name = "-".join(map(str, recipe[:4]))
-    clock = checkpoints / f"{name}.json"
+    checkpoint, clock = checkpoints / f"{name}.pt", checkpoints / f"{name}.json"
     before = json.loads(clock.read_text()) if clock.exists() else 0.0
+    killed = checkpoint.exists() and not clock.exists()  # nobody knows for how long it ran
     start = time.process_time()
     fitted = train.fit(
         network,
@@ -123,15 +123,15 @@ def pretrain(
         generator=generator,
         augment=partial(smiles.hidden, entries=len(corpus.vocabulary)),
         device=device,
-        checkpoint=checkpoints / f"{name}.pt",
+        checkpoint=checkpoint,
         checkpoint_every=100,
         stop=recipe.stop,
     )
-    seconds = before + time.process_time() - start
-    clock.write_text(json.dumps(seconds))
-    last = fitted.losses[-100:].mean().item()
-    facts = {**recipe._asdict(), "processor_seconds": round(seconds, 1), "loss": round(last, 4)}
-    return fitted.network, facts
+    seconds = None if killed else round(before + time.process_time() - start, 1)
+    if not killed:
+        clock.write_text(json.dumps(seconds))
+    loss = round(fitted.losses[-100:].mean().item(), 4)
+    return fitted.network, {**recipe._asdict(), "processor_seconds": seconds, "loss": loss}
 
 
 def strong_features(network: MolecularTransformer, corpus: Corpus, device: str) -> dict[str, Any]:
@@ -159,24 +159,20 @@ def main(
     with replacing(folder / "features.npz") as partly, partly.open("wb") as target:
         np.savez_compressed(target, **strong_features(network, corpus, device))
     modules = (bodies, chemistry, frozen, molecular, run, smiles, train)
-    sources = [Path(__file__), *(Path(str(module.__file__)) for module in modules)]
     written = [folder / "features.npz", *sorted(folder.glob("weak_*.npz"))]
-    about = {
-        "command": "python data/molecules/make.py",
-        "date": datetime.now(UTC).date().isoformat(),
-        "device": device if device != "cpu" else "cpu, 1 thread",
-        "seed": SEED,
-        "batch": BATCH * BUNDLE,
-        "package": w2s_tutorial.__version__,
-        "torch": torch.__version__,
-        "corpus": corpus.facts,
-        "networks": trained,
-        "source_sha256": hashlib.sha256(b"".join(p.read_bytes() for p in sources)).hexdigest(),
-        "sha256": {p.name: hashlib.sha256(p.read_bytes()).hexdigest() for p in written},
-        "caffeine": {w: see(weak_network(w, folder=folder), [CAFFEINE])[0].tolist() for w in weak},
-        "data": {name: CATALOG[name].citation for name in DATASETS},
-    }
-    (folder / "make.json").write_text(json.dumps(about, indent=1) + "\n")
+    about = describe(
+        "python data/molecules/make.py",
+        code=(Path(__file__), *modules),
+        files={path.name: path for path in written},
+        device=device if device != "cpu" else "cpu, 1 thread",
+        seed=SEED,
+        batch=BATCH * BUNDLE,
+        corpus=corpus.facts,
+        networks=trained,
+        caffeine={w: see(weak_network(w, folder=folder), [CAFFEINE])[0].tolist() for w in weak},
+        data={name: CATALOG[name].citation for name in DATASETS},
+    )
+    save(folder / "make.json", about)
 
 
 if __name__ == "__main__":
