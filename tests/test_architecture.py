@@ -41,7 +41,7 @@ ARCHITECTURE: dict[str, set[str]] = {
     "ratios": {"figures", "metrics"},
     "figures": set(),
     "variants": {"settings"},
-    "checks": {"metrics", "problems", "simulation"},
+    "checks": {"confidence", "metrics", "pipeline", "problems", "sample", "simulation"},
     "": set(),
 }
 

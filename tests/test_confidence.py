@@ -12,6 +12,7 @@ from w2s_tutorial.confidence.selection import (
     confidence,
     keep_alike,
     keep_top,
+    labels_of,
     share_of,
     surest_of_each,
     within_classes,
@@ -130,6 +131,16 @@ def test_a_grid_is_its_cells_one_at_a_time():
     again = retrain(x, label, score, p=own[:1, 0], q=own[:1, 0], l2=tensors([0.1])[0])
     assert torch.allclose(each.weight[[0, 2]], again.weight[[0, 2]], atol=1e-5)
     assert not torch.allclose(each.weight[1], again.weight[1], atol=1e-3)
+
+
+def test_labels_name_every_class_and_otherwise_the_largest_output():
+    output = logits()
+    assert torch.equal(labels_of(output), one_hot(output.argmax(-1), 3).double())
+    output[0, :, 2] -= 100
+    nearest = int(output[0].log_softmax(-1)[:, 2].argmax())
+    label = labels_of(output)[0]
+    assert label[:, 2].nonzero().flatten().tolist() == [nearest]
+    assert (label.sum(-1) == 1).all()
 
 
 def test_a_class_that_would_be_lost_is_represented():

@@ -19,6 +19,7 @@ from w2s_tutorial.confidence.retrain import UNTUNED, doubt, pick, retrain, rule,
 from w2s_tutorial.confidence.selection import (
     keep_alike,
     keep_top,
+    labels_of,
     share_of,
     surest_of_each,
     within_classes,
@@ -26,7 +27,7 @@ from w2s_tutorial.confidence.selection import (
 from w2s_tutorial.heads.generalized import outputs
 from w2s_tutorial.heads.linear import Heads
 from w2s_tutorial.metrics import accuracy, group_accuracy
-from w2s_tutorial.pipeline import hard, soft
+from w2s_tutorial.pipeline import soft
 from w2s_tutorial.sample import Sample
 
 PENALTIES = (0.01, 0.1, 1.0)
@@ -64,7 +65,7 @@ class Comparison:
         self.weak = pick(every, best)
         self._judge("weak", self.weak, "weak")
         said = self.weak(self.sets["pool"].weak)
-        self.label, self.soft = hard(said), soft(said)
+        self.label, self.soft = labels_of(said), soft(said)
         every = rivals.vanilla(self.x, self.label, self.l2)
         best = self._validated(every)
         self.student = pick(every, best)
@@ -97,7 +98,7 @@ class Comparison:
         cell = {"p": p_rule[:, None], "q": q_rule[:, None], "l2": self.l2.double()}
         self._choose("rule", retrain(self.x, self.label, self.score, **cell, tol=TOL))
         p, q = (torch.tensor([value], dtype=torch.float64) for value in UNTUNED)
-        own, cell = hard(self.student(self.x)), {"p": p, "q": q, "l2": self.l2.double()}
+        own, cell = labels_of(self.student(self.x)), {"p": p, "q": q, "l2": self.l2.double()}
         self._choose("own labels", retrain(self.x, own, self.score, **cell, tol=TOL))
         even = within_classes(self.score, self.label)
         self._choose("per class", retrain(self.x, self.label, even, **cell, tol=TOL))

@@ -62,6 +62,7 @@ def retrain(
         example_weight=keep,
         start=start,
         tol=tol,
+        max_steps=300,
     )
 
 

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import one_hot
 
-from w2s_tutorial.confidence.selection import confidence, keep_top, surest_of_each
+from w2s_tutorial.confidence.selection import confidence, keep_top, labels_of, surest_of_each
 from w2s_tutorial.heads.generalized import fit_generalized, outputs
 from w2s_tutorial.heads.linear import Heads
 
@@ -99,7 +99,7 @@ def self_training(x: Tensor, label: Tensor, l2: Tensor, rounds: int = 2) -> Head
     """Train, relabel the pool with the student's own answers, train again; `rounds` times."""
     heads = vanilla(x, label, l2)
     for _ in range(rounds):
-        own = one_hot(outputs(heads, x).argmax(-1), label.shape[-1]).to(label.dtype)
+        own = labels_of(outputs(heads, x))
         penalty = l2.to(label.dtype).repeat(len(label))
         heads = fit_generalized(x, own, q=0.0, l2=penalty, tol=TOL)
     return heads
@@ -143,7 +143,7 @@ def co_training(
         keep = [keep_top(confidence(output), r / rounds) for output in said]
         views = []
         for x, other in zip(together, (1, 0), strict=True):
-            own = one_hot(said[other].argmax(-1), label.shape[-1]).to(label.dtype)
+            own = labels_of(said[other])
             weight = torch.cat([torch.ones_like(true[..., 0], dtype=torch.bool), keep[other]], 1)
             target = torch.cat([true, own], 1)
             views.append(

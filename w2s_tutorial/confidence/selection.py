@@ -38,6 +38,22 @@ def confidence(output: Tensor, by: By = "entropy") -> Tensor:
     raise ValueError(f"by must be 'entropy', 'probability' or 'margin', got {by!r}")
 
 
+def labels_of(output: Tensor) -> Tensor:
+    """The class that each output names, one-hot (h, n, c), with every class named by every head.
+
+    `pipeline.hard`, but for a class that a head names nowhere: it gets the example that comes
+    nearest to it, so that a student can be trained on the labels at all.
+    """
+    log_p = output.log_softmax(-1)
+    label = torch.nn.functional.one_hot(output.argmax(-1), output.shape[-1]).to(output.dtype)
+    for c in range(output.shape[-1]):
+        missing = (label[..., c] == 0).all(-1)
+        nearest = log_p[..., c].argmax(-1)
+        label[missing, nearest[missing]] = 0
+        label[missing, nearest[missing], c] = 1
+    return label
+
+
 def keep_top(score: Tensor, p: float | Tensor) -> Tensor:
     """Keep the share p with the highest scores: (h, n) bool, round(p n) of each head, at least 1.
 

@@ -1,0 +1,85 @@
+"""Every check passes the right answer, and fails each known-wrong one with its own hint."""
+
+import pytest
+import torch
+
+from w2s_tutorial.checks import confidence as checks
+from w2s_tutorial.checks.common import CheckError
+from w2s_tutorial.confidence.synthetic import two_places
+
+
+def right(log_p, q):
+    return -log_p if q == 0 else -torch.expm1(q * log_p) / q
+
+
+def test_check_gce_passes_the_exact_form():
+    assert "Right" in checks.check_gce(right)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "hint"),
+    [
+        (lambda log_p, q: (1 - log_p.exp() ** q) / q if q else -log_p, "torch.expm1"),
+        (lambda log_p, q: (1 - log_p.exp() ** torch.tensor(q)) / torch.tensor(q), "expm1|limit"),
+        (lambda log_p, q: -torch.expm1(q * log_p) / torch.tensor(q), "What is its limit"),
+        (lambda log_p, q: -right(log_p, q), "lowest, 0, where"),
+        (lambda log_p, q: q * right(log_p, q), "Divide by q"),
+        (lambda log_p, q: -log_p, "the limit q = 0"),
+        (lambda log_p, q: right(log_p, q).sum(), "one loss per label"),
+        (lambda log_p, q: torch.full_like(log_p, 3.0), "is right, yours is 3"),
+    ],
+)
+def test_check_gce_hints_at_what_is_wrong(wrong, hint):
+    with pytest.raises(CheckError, match=hint):
+        checks.check_gce(wrong)
+
+
+def test_check_gce_cannot_be_fooled_by_changing_its_input():
+    def vandal(log_p, q):
+        value = right(log_p, q)
+        log_p.zero_()
+        return value
+
+    assert "Right" in checks.check_gce(vandal)
+
+
+def torn():
+    """Half of the answers lie between two classes, half are flat but for one."""
+    between = torch.tensor([3.0, 2.99, -9.0, -9.0, -9.0, -9.0]).repeat(10, 1)
+    flat = torch.tensor([1.0, 0.0, 0.0, 0.0, 0.0, 0.0]).repeat(10, 1)
+    return torch.cat([between, flat])
+
+
+def test_check_measures_disagree():
+    assert "Found one" in checks.check_measures_disagree(torn())
+    g = torch.Generator().manual_seed(0)
+    with pytest.raises(CheckError, match="distance to 1/2"):
+        checks.check_measures_disagree(torch.randn(50, 2, generator=g))
+    with pytest.raises(CheckError, match="two likeliest classes"):
+        checks.check_measures_disagree(6 * torch.randn(50, 3, generator=g))
+    with pytest.raises(CheckError, match="10 examples or more"):
+        checks.check_measures_disagree(torch.zeros(3, 2))
+    with pytest.raises(CheckError, match="nothing to be sure of"):
+        checks.check_measures_disagree(torch.zeros(12, 1))
+
+
+def sets(eta_labeled, eta_pool, heads=20, pool=200, **changes):
+    return two_places(
+        sizes={"labeled": 200, "pool": pool, "test": 1000},
+        minority={"labeled": eta_labeled, "pool": eta_pool, "test": 0.5},
+        heads=heads,
+        generator=torch.Generator().manual_seed(0),
+        **changes,
+    )
+
+
+def test_check_harm():
+    assert "Found one" in checks.check_harm(sets(0.5, 0.05, strong_place=2.5))
+    with pytest.raises(CheckError, match="it has to harm"):
+        checks.check_harm(sets(0.05, 0.5, pool=1000))
+    with pytest.raises(CheckError, match="at least 10 heads to be sure, got 5"):
+        checks.check_harm(sets(0.5, 0.5, heads=5))
+    with pytest.raises(CheckError, match="to 4000 examples, got 8000"):
+        checks.check_harm(sets(0.5, 0.5, pool=8000))
+    with pytest.raises(CheckError, match=r"\['test'\] are missing"):
+        checks.check_harm({k: v for k, v in sets(0.5, 0.5).items() if k != "test"})

@@ -1,0 +1,100 @@
+"""Checks of the exercises on confidence retraining; see `common` for what they return and raise."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+
+import torch
+from torch import Tensor
+
+from w2s_tutorial.checks.common import interval, require
+from w2s_tutorial.confidence.retrain import UNTUNED, retrain, score_of
+from w2s_tutorial.confidence.rivals import vanilla
+from w2s_tutorial.confidence.selection import confidence, keep_top, share_of
+from w2s_tutorial.metrics import accuracy
+from w2s_tutorial.pipeline import hard
+from w2s_tutorial.sample import Sample
+
+_L2, _FEWEST, _LARGEST = 0.05, 10, 4000
+_LOG_P = (-12.0, -2.0, -0.7, -0.05, -1e-7)
+
+
+def check_gce(candidate: Callable[[Tensor, float], Tensor]) -> str:
+    """A function (log_p, q) -> loss of labels with log-probability log_p, for any q from 0 to 1.
+
+    Raises:
+        CheckError: with the q and log-probability at which the answer is wrong.
+    """
+    log_p = torch.tensor(_LOG_P)
+    for q in (1.0, 0.7, 0.1, 0.0, 1e-6):
+        exact = -log_p.double() if q == 0 else -torch.expm1(q * log_p.double()) / q
+        got = torch.as_tensor(candidate(log_p.clone(), q)).double()
+        require(got.shape == log_p.shape, f"Give one loss per label: {tuple(log_p.shape)}.")
+        for value, right, mine in zip(_LOG_P, exact.tolist(), got.tolist(), strict=True):
+            if math.isclose(mine, right, rel_tol=1e-5):
+                continue
+            where = (
+                f"At q = {q:g} and log p = {value:g}: {right:.6g} is right, yours is {mine:.6g}."
+            )
+            require(False, f"{where} {_hint(mine, right, value, q)}")
+    return "Right, and to the last digit in single precision."
+
+
+def _hint(mine: float, right: float, log_p: float, q: float) -> str:
+    if not math.isfinite(mine):
+        return "At q = 0 the formula divides 0 by 0. What is its limit?"
+    if math.isclose(mine, -right, rel_tol=1e-3):
+        return "The sign: a loss is lowest, 0, where the label is certain."
+    if q < 1 and math.isclose(mine, q * right, rel_tol=1e-3):
+        return "Divide by q, or small q would make all losses small."
+    if math.isclose(mine, -log_p, rel_tol=1e-3):
+        return "That is cross-entropy, the limit q = 0."
+    if q == 1e-6 or abs(log_p) < 1e-6:
+        return "In single precision 1 - p^q loses its digits when p^q is near 1. See torch.expm1."
+    return ""
+
+
+def check_measures_disagree(output: Tensor) -> str:
+    """Logits (n, c) of which entropy and margin would keep different halves.
+
+    Raises:
+        CheckError: if they share more than 80 percent of what they keep.
+    """
+    require(output.dim() == 2 and len(output) >= 10, "Give logits (n, c) of 10 examples or more.")
+    require(output.shape[1] >= 2, "One class leaves nothing to be sure of.")
+    first, second = (keep_top(confidence(output[None], by), 0.5) for by in ("entropy", "margin"))
+    shared = float(share_of(second, first))
+    found = f"Of what entropy keeps, margin keeps {shared:.0%}"
+    hint = (
+        "With two classes both follow the distance to 1/2."
+        if output.shape[1] == 2
+        else ("Margin looks at the two likeliest classes, entropy at all of them.")
+    )
+    require(shared <= 0.8, f"{found}: they have to disagree on a fifth. {hint}")
+    return f"Found one. {found}."
+
+
+def check_harm(sets: Mapping[str, Sample]) -> str:
+    """Sets "labeled", "pool" and "test" on which retraining with p = .5, q = .7 harms the student.
+
+    Raises:
+        CheckError: if the interval of retrained minus vanilla accuracy is not below 0.
+    """
+    lacking = [part for part in ("labeled", "pool", "test") if part not in sets]
+    require(not lacking, f"Give the sets labeled, pool and test; {lacking} are missing.")
+    labeled, pool, test = (sets[part] for part in ("labeled", "pool", "test"))
+    heads, size = len(test.target), max(len(labeled), len(pool), len(test))
+    require(heads >= _FEWEST, f"Draw at least {_FEWEST} heads to be sure, got {heads}.")
+    require(size <= _LARGEST, f"Keep sets to {_LARGEST} examples, got {size}.")
+    l2 = torch.tensor([_L2], dtype=torch.float64)
+    label = hard(vanilla(labeled.weak, labeled.target, l2)(pool.weak))
+    student = vanilla(pool.strong, label, l2)
+    p, q = (torch.tensor([value], dtype=torch.float64) for value in UNTUNED)
+    again = retrain(pool.strong, label, score_of(student, pool.strong), p=p, q=q, l2=l2, tol=1e-4)
+    after, before = (accuracy(heads(test.strong), test.target) for heads in (again, student))
+    low, high = interval(after - before)
+    found = f"Retraining changes accuracy by {100 * (after - before).mean():+.1f} points"
+    found += f" ({100 * low:+.1f} to {100 * high:+.1f})"
+    require(high < 0, f"{found}: it has to harm. When are confident labels no better than others?")
+    return f"Found one. {found}."
