@@ -13,7 +13,6 @@ column `notes`, and grade in a container, or as a user made for it, whomever you
 from __future__ import annotations
 
 import argparse
-import csv
 import json
 import os
 import re
@@ -22,40 +21,19 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
 from confine import landlock_version
+from submissions import Result, read, write
 
 HERE = Path(__file__).resolve().parent
 AUTOGRADERS = HERE.parent / "_build" / "assignments" / "autograder"
 NAMESPACES = ["--map-root-user", "--net", "--pid", "--fork", "--mount-proc", "--kill-child"]
-ID = re.compile(r"^STUDENT = [\"'](.*)[\"']", re.M)
 # Of what a failed check says, its message alone: the line of code above it may be a hidden one.
 FAILED = re.compile(r"(q\d+ - \d+) result:\n.*\n\s+Error at line .*\n.*\n\s+\w+: (.*)")
-TYPE_HERE = "_Type your answer here, replacing this text._"
-LOOK_AT = re.compile(
-    r"\b(otter\.(?!Notebook)|Checker|subprocess|os\.system|socket|urllib|requests|shutil\.rmtree"
-    r"|__import__|pickle|inspect|gc\.get_objects|_getframe|tests/)"
-)
-
-
-@dataclass(frozen=True)
-class Result:
-    """What one notebook got."""
-
-    file: str
-    student: str
-    status: str  # "graded", "timed out" or "crashed"
-    seconds: float = 0.0
-    points: dict[str, float] = field(default_factory=dict)
-    possible: dict[str, float] = field(default_factory=dict)
-    feedback: str = ""
-    written: dict[str, str] = field(default_factory=dict)
-    notes: str = ""
 
 
 @cache
@@ -73,33 +51,30 @@ def grade(
 ) -> Result:
     """Run one notebook, confined; never raises for what the notebook does."""
     try:
-        read = json.loads(notebook.read_text(encoding="utf-8"))
-        cells = [(cell["cell_type"], "".join(cell["source"])) for cell in read["cells"]]
-    except (ValueError, KeyError, TypeError) as error:
-        return Result(notebook.name, notebook.stem, "crashed", notes=f"no notebook: {error!r}")
-    code = "\n".join(text for kind, text in cells if kind == "code" and "# @title" not in text)
-    own = next(iter(ID.findall(code)), "")
-    student = notebook.stem.split("_")[0] if ids == "file" else own
-    remarks = [f"uses {word}" for word in sorted(set(LOOK_AT.findall(code)))]
-    if student != own:
-        remarks.append(f"names the id {own!r}, graded as {student!r}")
-        for cell in read["cells"]:
-            cell["source"] = ID.sub(f"STUDENT = {student!r}", "".join(cell["source"]))
+        submission = read(notebook, ids=ids)
+    except ValueError as error:
+        return Result(notebook.name, notebook.stem, "crashed", notes=str(error))
     start = time.monotonic()
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as made:
         folder = Path(made).resolve()
         (folder / "out").mkdir()
-        (folder / "submission.ipynb").write_text(json.dumps(read), encoding="utf-8")
+        (folder / "submission.ipynb").write_text(json.dumps(submission.content), encoding="utf-8")
         shutil.copy(autograder, folder / "autograder.zip")
         status = _run(folder, seconds, gigabytes)
-        result = Result(notebook.name, student, status, written=_written(cells))
+        result = Result(
+            notebook.name,
+            submission.student,
+            status,
+            written=submission.written,
+            notes=submission.notes,
+        )
         try:
             found = json.loads((folder / "out" / "results.json").read_text(encoding="utf-8"))
             result = _with_points(result, found["tests"])
         except (OSError, ValueError, KeyError, TypeError):
             if status == "graded":
                 result = replace(result, status="crashed")
-    return replace(result, seconds=time.monotonic() - start, notes="; ".join(remarks))
+    return replace(result, seconds=time.monotonic() - start)
 
 
 def _run(folder: Path, seconds: int, gigabytes: float) -> str:
@@ -147,54 +122,6 @@ def _with_points(result: Result, tests: list[dict]) -> Result:
         possible={test["name"]: float(test["max_score"]) for test in scored},
         feedback="\n\n".join(f"{check}: {why}" for check, why in FAILED.findall(said)),
     )
-
-
-def _written(cells: list[tuple[str, str]]) -> dict[str, str]:
-    """Question -> answer, of the questions that a person grades."""
-    answers: dict[str, str] = {}
-    title, inside = "", False
-    for kind, text in cells:
-        if kind != "markdown":
-            continue
-        if heading := re.match(r"## (\d+.*)", text):
-            title = heading[1]
-        if "<!-- BEGIN QUESTION -->" in text:
-            inside, answers[title] = True, ""
-        elif "<!-- END QUESTION -->" in text:
-            inside = False
-        elif inside:
-            answers[title] += text.replace(TYPE_HERE, "") + "\n\n"
-    return answers
-
-
-def write(results: list[Result], out: Path) -> None:
-    """results.csv, a file of feedback for each student, and the written answers by question."""
-    out.mkdir(parents=True, exist_ok=True)
-    questions = sorted({q for result in results for q in result.points})
-    ids = Counter(result.student for result in results)
-    with (out / "results.csv").open("w", newline="", encoding="utf-8") as file:
-        table = csv.writer(file)
-        head = ["student", "file", "status", "total", *questions, "seconds", "notes"]
-        table.writerow(head)
-        for r in results:
-            notes = "; ".join(
-                filter(None, [r.notes, "same id twice" if ids[r.student] > 1 else ""])
-            )
-            each = [r.points.get(q, 0.0) for q in questions]
-            table.writerow(
-                [r.student, r.file, r.status, sum(each), *each, f"{r.seconds:.0f}", notes]
-            )
-    for r in results:
-        total = f"{sum(r.points.values()):g} of {sum(r.possible.values()):g} points: {r.status}"
-        text = f"# {r.file}\n\n{total}\n\n```text\n{r.feedback or 'Nothing to add.'}\n```\n"
-        (out / f"{Path(r.file).stem}.md").write_text(text, encoding="utf-8")
-    asked = sorted({question for r in results for question in r.written})
-    parts = [
-        f"# {q}\n\n"
-        + "".join(f"## {r.file}\n\n{r.written.get(q, '').strip()}\n\n" for r in results)
-        for q in asked
-    ]
-    (out / "written.md").write_text("\n".join(parts), encoding="utf-8")
 
 
 def main() -> int:

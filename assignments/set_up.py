@@ -12,7 +12,7 @@ TITLE = (
     "# @title Set-up: run it first (it fetches the book's code on Colab, and lays out the checks)"
 )
 
-# Only two folders are fetched: the masters of the assignments stay where they are.
+# Only the package is fetched: the masters of the assignments stay where they are.
 ON_COLAB = """
     try:
         import google.colab
@@ -27,7 +27,7 @@ ON_COLAB = """
             clone = ["git", "clone", "--quiet", "--depth=1", "--sparse", "--branch={branch}"]
             subprocess.run([*clone, "{url}", "{repository}"], check=True)
             sparse = ["git", "-C", "{repository}", "sparse-checkout", "set"]
-            subprocess.run([*sparse, "w2s_tutorial", "data"], check=True)
+            subprocess.run([*sparse, "w2s_tutorial"], check=True)
             # --no-deps: otter's requirements would replace Colab's ipywidgets by a version
             # that Colab cannot show.
             pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps"]

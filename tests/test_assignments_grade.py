@@ -18,6 +18,7 @@ from assignment_cases import ROOT, made
 sys.path.insert(0, str(ROOT / "assignments"))
 
 import grade as grading
+import submissions
 from confine import landlock_version
 
 VANDAL = """
@@ -87,7 +88,7 @@ def graded(tmp_path_factory):
             grading.grade(path, assignment.autograder, **limits)
             for path in sorted(folder.glob("*.ipynb"))
         ]
-    grading.write(results, folder / "graded")
+    submissions.write(results, folder / "graded")
     with (folder / "graded" / "results.csv").open(newline="") as file:
         rows = {row["file"].removesuffix(".ipynb"): row for row in csv.DictReader(file)}
     return rows, folder, canary, heard
@@ -161,3 +162,21 @@ def test_an_endless_loop_is_ended_with_all_it_started(tmp_path):
 
         mine = [p.info["cmdline"] or [] for p in psutil.process_iter(["cmdline"])]
         assert not [c for c in mine if "while True: pass" in c]
+
+
+@pytest.mark.parametrize(("ids", "student"), [("file", "mine"), ("notebook", "friend")])
+def test_the_id_is_the_files_if_asked(tmp_path, ids, student):
+    notebook(tmp_path, "mine_1.ipynb", "x = 1", 'STUDENT = "friend"')
+    submission = submissions.read(tmp_path / "mine_1.ipynb", ids=ids)
+    assert submission.student == student
+    source = "".join(submission.content["cells"][1]["source"])
+    assert source.replace('"', "'") == f"STUDENT = {student!r}"
+    assert ("graded for 'mine'" in submission.notes) == (ids == "file")
+
+
+def test_written_answers_come_out_by_question(graded):
+    _, folder, *_ = graded
+    written = (folder / "graded" / "written.md").read_text()
+    assert written.startswith("# 5 Explain")
+    assert "## right.ipynb\n\n**What a good answer says.**" in written
+    assert "Type your answer here" not in written

@@ -65,5 +65,5 @@ def test_the_key_is_made_anew_for_an_id(tmp_path):
     outputs = str([cell.get("outputs") for cell in notebook.cells])
     shown = re.search(r"\{'minority': [^}]*\}", outputs)[0].replace("\\n", "")
     assert ast.literal_eval(shown) == draw("ef9012", "confidence", term="open")
-    assert outputs.count("passed!") == 4
+    assert outputs.count("All test cases passed!") == 4
     assert "failed" not in outputs
