@@ -22,7 +22,7 @@ ARCHITECTURE: dict[str, set[str]] = {
     "storage": set(),
     # predicting, simulating, measuring features
     "theory": {"problems"},
-    "simulation": {"problems"},
+    "simulation": {"heads", "problems"},
     "dimension": set(),
     "overlap": {"dimension", "problems"},
     # data, networks, heads

@@ -6,6 +6,14 @@ each other and meet only in a test or a figure.
 
 from w2s_tutorial.problems.common import Risks
 from w2s_tutorial.problems.intrinsic import IntrinsicProblem
+from w2s_tutorial.problems.misfit import MisfitProblem, Perturbed, Pretrained
 from w2s_tutorial.problems.spurious import SpuriousProblem
 
-__all__ = ["IntrinsicProblem", "Risks", "SpuriousProblem"]
+__all__ = [
+    "IntrinsicProblem",
+    "MisfitProblem",
+    "Perturbed",
+    "Pretrained",
+    "Risks",
+    "SpuriousProblem",
+]

@@ -1,0 +1,148 @@
+"""Gain and misfit of linear heads on two frozen networks, for many tasks at once.
+
+The synthetic experiments of Charikar, Pabbaraju, Shiragur (NeurIPS 2024, arXiv 2405.15116): a pair
+of networks is drawn or trained once (`draw_world`), their features are computed once, and the heads
+of all tasks are solved exactly (`measure`).
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from w2s_tutorial.heads import fit_ridgeless
+from w2s_tutorial.problems import MisfitProblem, Perturbed, Pretrained
+from w2s_tutorial.problems.misfit import Backbone
+from w2s_tutorial.simulation.examples import check_trials, gaussian
+from w2s_tutorial.simulation.small_networks import (
+    Network,
+    perturb,
+    random_network,
+    task_error,
+    train_on_tasks,
+    uniform,
+)
+
+STEPS = {2: 1500, 8: 12000}
+"""Steps of pre-training by number of layers: enough for the loss of the published procedure. Many
+more for 2 layers would make a better teacher than the published one, with less to gain."""
+
+_RTOL = 3e-3
+"""Of pre-trained features, directions whose spread is below this share of the largest count as
+absent: a unit that fires on 1 input of 2,000 would wreck an exact head on fresh ones."""
+
+
+class World(NamedTuple):
+    """The three networks, and the pre-training errors of weak and strong (0 where untrained)."""
+
+    target: Network
+    weak: Network
+    strong: Network
+    weak_loss: float
+    strong_loss: float
+
+
+class Measured(NamedTuple):
+    """Mean squared errors and distances, one per task (h,).
+
+    Attributes:
+        weak_error, student_error: against the true labels.
+        misfit: between student and weak model.
+        epsilon: error of the student's head if it is fitted to the true labels instead.
+        variance: of the labels, to compare with.
+    """
+
+    weak_error: Tensor
+    student_error: Tensor
+    misfit: Tensor
+    epsilon: Tensor
+    variance: Tensor
+
+    @property
+    def gain(self) -> Tensor:
+        """Weak error minus student's error, (h,)."""
+        return self.weak_error - self.student_error
+
+
+def draw_world(
+    problem: MisfitProblem, *, generator: torch.Generator, steps: int | None = None
+) -> World:
+    """Draw the target network, and draw or train the other two.
+
+    Both pre-trained networks learn the same tasks; one that sees fewer examples sees the first.
+
+    Args:
+        generator: consumed.
+        steps: of pre-training. Default: `STEPS` for 2 and 8 layers, for others of the larger.
+    """
+    sizes = {"d_input": problem.d_input, "width": problem.width}
+    target = random_network(problem.layers, **sizes, generator=generator)
+    kinds = problem.weak, problem.strong
+    trained = [kind for kind in kinds if isinstance(kind, Pretrained)]
+    shape = (
+        max([k.tasks for k in trained], default=1),
+        max([k.examples for k in trained], default=1),
+    )
+    x = problem.scale * gaussian((*shape, problem.d_input), generator)
+    head, label = _tasks(problem, target, x, generator)
+    networks, losses = [], []
+    for kind in kinds:
+        if isinstance(kind, Perturbed):
+            networks.append(perturb(target, kind.sd, generator=generator))
+            losses.append(0.0)
+            continue
+        part = slice(kind.tasks), slice(kind.examples)
+        data = x[part], (head[0][part[0]], head[1][part[0]]), label[part]
+        start = random_network(kind.layers, **sizes, generator=generator)
+        many = steps or STEPS.get(kind.layers, STEPS[8])
+        networks.append(train_on_tasks(start, *data, steps=many, generator=generator))
+        losses.append(float(task_error(networks[-1], *data)))
+    weak, strong = networks
+    return World(target, weak, strong, *losses)
+
+
+def measure(
+    problem: MisfitProblem, world: World, *, tasks: int, generator: torch.Generator
+) -> tuple[Measured, Measured]:
+    """Fit weak head and student of new tasks exactly: on their own inputs, and on fresh ones.
+
+    Args:
+        world: from `draw_world` of the problem.
+        tasks: number h of tasks, each with its own n_labeled inputs and as many fresh ones.
+        generator: consumed.
+
+    Raises:
+        ValueError: if tasks is below 1.
+    """
+    check_trials(tasks)
+    drawn = gaussian((tasks, 2 * problem.n_labeled, problem.d_input), generator)
+    x = problem.scale * drawn
+    _, label = _tasks(problem, world.target, x, generator)
+    own, fresh = slice(problem.n_labeled), slice(problem.n_labeled, None)
+    seen_weak, seen_strong = world.weak(x), world.strong(x)
+
+    def fitted(kind: Backbone, seen: Tensor, answer: Tensor) -> Tensor:
+        rtol = _RTOL if isinstance(kind, Pretrained) else None
+        return fit_ridgeless(seen[:, own], answer[:, own], rtol=rtol)(seen)
+
+    weak = fitted(problem.weak, seen_weak, label)
+    student, best = (fitted(problem.strong, seen_strong, answer) for answer in (weak, label))
+
+    def compare(rows: slice) -> Measured:
+        pairs = ((weak, label), (student, label), (student, weak), (best, label))
+        apart = [(a[:, rows] - b[:, rows]).square().mean((1, 2)) for a, b in pairs]
+        variance = label[:, rows].var((1, 2), correction=0)
+        return Measured(apart[0], apart[1], apart[2], apart[3], variance)
+
+    return compare(own), compare(fresh)
+
+
+def _tasks(
+    problem: MisfitProblem, target: Network, x: Tensor, generator: torch.Generator
+) -> tuple[tuple[Tensor, Tensor], Tensor]:
+    """Random heads on the target network, weight and bias, and the labels of x (h, n, d_input)."""
+    width, h = problem.width, len(x)
+    head = uniform((h, width, 1), width, generator), uniform((h, 1, 1), width, generator)
+    return head, target(x) @ head[0] + head[1]
