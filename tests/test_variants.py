@@ -43,6 +43,14 @@ def test_what_is_no_id_is_refused(student, assignment, hint):
         draw(student, assignment, term="a")
 
 
+def test_an_assignment_of_ones_own_brings_its_choices():
+    own = {"d": range(3, 9), "word": ("a", "b")}
+    drawn = draw("ab1", "mine", term="x", choices=own)
+    assert drawn == draw("ab1", "mine", term="x", choices=own)
+    assert drawn["d"] in own["d"]
+    assert drawn["word"] in own["word"]
+
+
 def test_every_assignment_has_choices():
     assert set(CHOICES) == set(NAMES)
 

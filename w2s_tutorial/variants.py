@@ -47,13 +47,16 @@ CHOICES: Mapping[str, Choices] = {
 }
 
 
-def draw(student: str, assignment: str, *, term: str) -> dict[str, Any]:
-    """One value of each of an assignment's `CHOICES`, drawn by the student's id.
+def draw(
+    student: str, assignment: str, *, term: str, choices: Choices | None = None
+) -> dict[str, Any]:
+    """One value of each of an assignment's choices, drawn by the student's id.
 
     Args:
         student: the id, as the instructor wrote it; spaces around it and capitals do not count.
-        assignment: a key of `CHOICES`.
+        assignment: a key of `CHOICES`, or any name if choices are given.
         term: another term gives all students other numbers.
+        choices: name -> values to draw from, of an assignment of your own.
 
     Raises:
         ValueError: if the id is empty or still the one that the notebook came with, or there is
@@ -62,11 +65,12 @@ def draw(student: str, assignment: str, *, term: str) -> dict[str, Any]:
     name = student.strip().lower()
     if not name or name == "your id":
         raise ValueError(f"student must be your own id, got {student!r}")
-    if assignment not in CHOICES:
+    if choices is None and assignment not in CHOICES:
         raise ValueError(f"assignment must be one of {sorted(CHOICES)}, got {assignment!r}")
+    choices = CHOICES[assignment] if choices is None else choices
     setting = {"assignment": assignment, "student": name, "term": term}
     generator = generator_for(setting)
     return {
         key: values[int(torch.randint(len(values), (), generator=generator))]
-        for key, values in CHOICES[assignment].items()
+        for key, values in choices.items()
     }
