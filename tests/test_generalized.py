@@ -192,6 +192,8 @@ def test_a_head_that_gives_up_a_class_stays_finite_beside_one_that_works():
     heads = fit_generalized(x, target, q=q, l2=l2, tol=1e-4)
     assert heads.weight.isfinite().all()
     assert heads.bias.isfinite().all()
+    alone = fit_generalized(x, target[::2], q=1.0, l2=1.0, tol=1e-4, max_steps=300)
+    assert alone.bias.isfinite().all()
     named = outputs(heads, x).argmax(-1).sum(-1)
     assert (named[[0, 2]] == 0).all()
     assert (named[[1, 3]] > 0).all()

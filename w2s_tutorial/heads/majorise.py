@@ -99,7 +99,9 @@ def _newton_direction(part: Problem, p: Tensor, total: Tensor, gradient: Tensor)
     spread = total * p * (1 - p)
     mean = spread.mean((2, 3))[..., None]  # (b, n, 1), over heads and outputs
     values, vectors = torch.linalg.eigh((part.x * mean).mT @ part.x)
-    scale = spread.mean(3, keepdim=True).sum(1, keepdim=True) / mean.sum(1)[..., None, None]
+    scale = spread.mean(3, keepdim=True).sum(1, keepdim=True) / (
+        mean.sum(1)[..., None, None].clamp_min(1e-30)
+    )
     stiff = values.clamp_min(0)[..., None, None] * scale + damped[:, :1]  # the bias too
 
     def precondition(v: Tensor) -> Tensor:
