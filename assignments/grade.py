@@ -77,14 +77,18 @@ def grade(
     return replace(result, seconds=time.monotonic() - start)
 
 
+def _confined(folder: Path, seconds: int, gigabytes: float) -> list[str]:
+    """The beginning of a command that may do no more than confine.py says."""
+    limits = [str(folder), str(seconds), str(gigabytes)]
+    return [*isolated(), sys.executable, str(HERE / "confine.py"), *limits]
+
+
 def _run(folder: Path, seconds: int, gigabytes: float) -> str:
     otter = [sys.executable, "-m", "otter", "run", "submission.ipynb", "-a", "autograder.zip"]
-    limits = [str(folder), str(seconds), str(gigabytes)]
-    confined = [*isolated(), sys.executable, str(HERE / "confine.py"), *limits]
     kept = {key: os.environ[key] for key in ("PATH", "LANG") if key in os.environ}
     here = {name: str(folder) for name in ("HOME", "TMPDIR", "IPYTHONDIR", "MPLCONFIGDIR")}
     process = subprocess.Popen(
-        [*confined, *otter, "-o", "out", "--no-logo"],
+        [*_confined(folder, seconds, gigabytes), *otter, "-o", "out", "--no-logo"],
         env={**kept, **here, "OMP_NUM_THREADS": "1", "PYTHONDONTWRITEBYTECODE": "1"},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,  # a notebook may print the hidden checks
@@ -136,6 +140,10 @@ def main() -> int:
     options.add_argument("--ids", choices=("notebook", "file"), default="notebook")
     asked = options.parse_args()
     autograder = asked.autograder or AUTOGRADERS / f"{asked.assignment}.zip"
+    if not autograder.exists():
+        options.error(f"{autograder} does not exist: run `make assignments`")
+    with tempfile.TemporaryDirectory() as folder:
+        subprocess.run([*_confined(Path(folder), 10, 1), "true"], check=True)  # or say why not
     print("files outside the copy:", "protected" if landlock_version() else "NOT PROTECTED")
     print("network and processes:", "shut off" if isolated() else "NOT SHUT OFF")
     limits = {"seconds": asked.seconds, "gigabytes": asked.gigabytes, "ids": asked.ids}

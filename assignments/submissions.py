@@ -61,7 +61,7 @@ def read(path: Path, *, ids: str) -> Submission:
     if student != own:
         notes.append(f"names the id {own!r}, graded for {student!r}")
         for cell in content["cells"]:
-            cell["source"] = ID.sub(f"STUDENT = {student!r}", "".join(cell["source"]))
+            cell["source"] = ID.sub(lambda _: f"STUDENT = {student!r}", "".join(cell["source"]))
     return Submission(content, student, _written(cells), "; ".join(notes))
 
 
@@ -90,16 +90,13 @@ def write(results: list[Result], out: Path) -> None:
     ids = Counter(result.student for result in results)
     with (out / "results.csv").open("w", newline="", encoding="utf-8") as file:
         table = csv.writer(file)
-        head = ["student", "file", "status", "total", *questions, "seconds", "notes"]
-        table.writerow(head)
+        table.writerow(["student", "file", "status", "total", *questions, "seconds", "notes"])
         for r in results:
-            notes = "; ".join(
-                filter(None, [r.notes, "same id twice" if ids[r.student] > 1 else ""])
-            )
             each = [r.points.get(q, 0.0) for q in questions]
-            table.writerow(
-                [r.student, r.file, r.status, sum(each), *each, f"{r.seconds:.0f}", notes]
-            )
+            twice = ["same id twice"] if ids[r.student] > 1 else []
+            notes = "; ".join([*filter(None, [r.notes]), *twice])
+            row = [r.student, r.file, r.status, sum(each), *each, f"{r.seconds:.0f}", notes]
+            table.writerow([_no_formula(value) for value in row])
     for r in results:
         total = f"{sum(r.points.values()):g} of {sum(r.possible.values()):g} points: {r.status}"
         text = f"# {r.file}\n\n{total}\n\n```text\n{r.feedback or 'Nothing to add.'}\n```\n"
@@ -111,3 +108,8 @@ def write(results: list[Result], out: Path) -> None:
         for q in asked
     ]
     (out / "written.md").write_text("\n".join(parts), encoding="utf-8")
+
+
+def _no_formula(value: Any) -> Any:
+    """What a spreadsheet would take for a formula, as text: ids are the students' to choose."""
+    return f"'{value}" if isinstance(value, str) and value[:1] in "=+-@\t" and value else value

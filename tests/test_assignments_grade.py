@@ -83,12 +83,10 @@ def graded(tmp_path_factory):
     with listening() as (port, heard):
         vandal = VANDAL.format(canary=str(canary), port=port)
         notebook(folder, "vandal.ipynb", vandal)
-        limits = {"seconds": 300, "gigabytes": 4.0}
-        results = [
-            grading.grade(path, assignment.autograder, **limits)
-            for path in sorted(folder.glob("*.ipynb"))
-        ]
-    submissions.write(results, folder / "graded")
+        options = ["--autograder", str(assignment.autograder), "--jobs", "2", "--seconds", "300"]
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(sys, "argv", ["grade.py", str(folder), "intrinsic", *options])
+            assert grading.main() == 0
     with (folder / "graded" / "results.csv").open(newline="") as file:
         rows = {row["file"].removesuffix(".ipynb"): row for row in csv.DictReader(file)}
     return rows, folder, canary, heard
@@ -162,6 +160,11 @@ def test_an_endless_loop_is_ended_with_all_it_started(tmp_path):
 
         mine = [p.info["cmdline"] or [] for p in psutil.process_iter(["cmdline"])]
         assert not [c for c in mine if "while True: pass" in c]
+
+
+def test_a_table_holds_no_formulas(tmp_path):
+    submissions.write([submissions.Result("a.ipynb", "=1+1", "graded")], tmp_path)
+    assert "'=1+1,a.ipynb" in (tmp_path / "results.csv").read_text()
 
 
 @pytest.mark.parametrize(("ids", "student"), [("file", "mine"), ("notebook", "friend")])
