@@ -8,10 +8,8 @@ _build/confidence: a run that was stopped goes on where it was.
 
 from __future__ import annotations
 
-import hashlib
 import time
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -22,10 +20,10 @@ import torch
 from scipy import stats
 from torch import Tensor
 
-import w2s_tutorial
 from w2s_tutorial.confidence.compare import Comparison
 from w2s_tutorial.confidence.synthetic import two_places
 from w2s_tutorial.datasets import frozen
+from w2s_tutorial.provenance import describe
 from w2s_tutorial.sample import Sample
 from w2s_tutorial.settings import generator_for
 from w2s_tutorial.sweeps import save_result, sweep
@@ -149,15 +147,13 @@ def tables(table: pd.DataFrame) -> dict[str, pd.DataFrame]:
 
 
 def provenance(seconds: float, heads: int) -> dict[str, Any]:
-    return {
-        "command": "python data/confidence/measure.py",
-        "date": datetime.now(UTC).date().isoformat(),
-        "processor_seconds": round(seconds),
-        "seed": SEED,
-        "heads": heads,
-        "package": w2s_tutorial.__version__,
-        "sha256": {f: hashlib.sha256((DATA / f).read_bytes()).hexdigest() for f in FILES},
-    }
+    return describe(
+        "python data/confidence/measure.py",
+        files={file: DATA / file for file in FILES},
+        processor_seconds=round(seconds),
+        seed=SEED,
+        heads=heads,
+    )
 
 
 def main(
