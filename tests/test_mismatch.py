@@ -27,6 +27,12 @@ def test_what_is_put_in_comes_out():
     assert float(found.interaction) == pytest.approx(0.4)
     assert found.explained_freely == pytest.approx(1)
     assert found.explained < 0.9, "the pure law does not describe it"
+    leaning = levels - 3 * (0.5 - L) * U
+    found = fit_law(leaning[None], ETAS, ETAS)
+    assert float(found.product) == pytest.approx(3)
+    assert found.explained_product == pytest.approx(1)
+    assert float(found.curvature) == pytest.approx(0, abs=1e-9)
+    assert 0 < found.explained < 0.7
 
 
 def test_noise_has_no_law_and_slopes_have_the_error_of_least_squares():

@@ -19,6 +19,11 @@ class Law(NamedTuple):
             has both >= 0 (the second for a student that sees the shift no better than its
             teacher), and m = 2 k and c = 0 where the student sees no shift.
         explained_freely: share that these three explain.
+        product: (h,) p of gain = a(l) - p (1/2 - l) u. So it is for a student blind to an
+            attribute that agrees with the label in the majority: to it a teacher's lean on the
+            attribute is a lean of 1 - 2 u on the label, and a teacher with balanced labels has
+            none (ours, to first order in the lean).
+        explained_product: share that this explains.
     """
 
     steepness: Tensor
@@ -26,6 +31,8 @@ class Law(NamedTuple):
     curvature: Tensor
     interaction: Tensor
     explained_freely: float
+    product: Tensor
+    explained_product: float
 
 
 def fit_law(gain: Tensor, labeled: Tensor, pool: Tensor) -> Law:
@@ -47,7 +54,16 @@ def fit_law(gain: Tensor, labeled: Tensor, pool: Tensor) -> Law:
     labels, u = labeled.double()[:, None].expand(a, b), pool.double().expand(a, b)
     one = _slopes(gain, torch.stack([-(u - labels).square()]))
     free = _slopes(gain, torch.stack([u, -u.square(), labels * u]))
-    return Law(one[0][:, 0], one[1], free[0][:, 1], free[0][:, 2], free[1])
+    lean = _slopes(gain, torch.stack([(labels - 0.5) * u]))
+    return Law(
+        one[0][:, 0],
+        one[1],
+        free[0][:, 1],
+        free[0][:, 2],
+        free[1],
+        lean[0][:, 0],
+        lean[1],
+    )
 
 
 def _slopes(gain: Tensor, features: Tensor) -> tuple[Tensor, float]:
