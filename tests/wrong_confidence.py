@@ -20,7 +20,7 @@ my_prediction = {formula}
 """
 
 MASK = """
-def surest_of_each(output, fraction):
+def surest_by_class(output, fraction):
     log_p = output.log_softmax(-1)
     doubt, predicted = -(log_p.exp() * log_p).sum(-1), output.argmax(-1)
     mask = torch.zeros_like(predicted, dtype=torch.bool)
@@ -103,7 +103,7 @@ WRONG = {
         (
             "compared with itself alone",
             """
-def surest_of_each(output, fraction):
+def surest_by_class(output, fraction):
     log_p = output.log_softmax(-1)
     doubt, predicted = -(log_p.exp() * log_p).sum(-1), output.argmax(-1)
     mask = torch.zeros_like(predicted, dtype=torch.bool)

@@ -5,9 +5,10 @@ def after_a_step(s, full_misfit):
     return {gain} * full_misfit, {misfit} * full_misfit
 """
 
+IDS = {"STOPPED": "cd5678", "FINISHED": "ab1234"}  # what they are asked for
 ERROR = """
-u = 2 * math.sqrt(mine["misfit"] * mine["unreachable"])
-promised, sign = mine["weak_error"] - mine["misfit"], 1 if mine["asked"] == "worst" else -1
+{first}mine = draw(STUDENT, "misfit", term="open")
+error, misfit, s = mine["weak_error"], mine["misfit"], mine["share"]
 my_prediction = {formula}
 """
 
@@ -30,9 +31,22 @@ noise = torch.randn(200, generator=generator, dtype=torch.float64)
 within = design @ torch.linalg.lstsq(design, noise[:, None]).solution[:, 0]
 aside = (noise - within) / (noise - within).square().mean().sqrt()
 inside = strong[:, 0] / strong[:, 0].square().mean().sqrt()
-size = mine["weak_error"] ** 0.5
-{sets}
+unit = (mine["weak_error"] / 2) ** 0.5
+target = unit * aside
+{change}
+weak_outputs = {outputs}
 """
+
+
+def error(formula: str, asked: str = "") -> str:
+    """An answer to question 2, perhaps for another id."""
+    first = f'STUDENT = "{IDS[asked]}"; ' if asked else ""
+    return ERROR.format(first=first, formula=formula)
+
+
+def sets(change: str, outputs: str) -> str:
+    """An answer to question 4."""
+    return SETS.format(change=change, outputs=outputs)
 
 
 def changed(old: str, new: str) -> str:
@@ -51,21 +65,13 @@ WRONG = {
         ("Gain, measured", STEP.format(gain="s * (2 - s) ** 2", misfit="s**2")),
     ],
     "q2": [
-        ("factor 2 is missing", ERROR.format(formula="promised + sign * u / 2")),
-        ("not of two squares", ERROR.format(formula="promised + sign * u**2 / 2")),
-        ("how far the student moved", ERROR.format(formula="promised + sign*mine['unreachable']")),
-        (
-            "multiplied by the misfit's root",
-            ERROR.format(formula="promised + sign * 2 * mine['unreachable'] ** 0.5"),
-        ),
-        (
-            "the weak error is neither",
-            ERROR.format(
-                formula="promised + sign * 2*(mine['weak_error']*mine['unreachable']) ** 0.5"
-            ),
-        ),
-        ("cannot be", ERROR.format(formula="promised - sign * u")),
-        ("cannot be", ERROR.format(formula="promised")),
+        ("not between 0 and", error("error - misfit")),
+        ("square of the way", error("error - misfit / s")),
+        ("of the step, not of the projection|not between", error("error - s * (2 - s) * misfit")),
+        ("Asked is the student as it was", error("error - misfit / s**2", "STOPPED")),
+        ("Asked is the student as it was", error("error - misfit * (2 - s) / s", "FINISHED")),
+        ("Write a number", error("None")),
+        ("not between 0 and", error("misfit - error")),
     ],
     "q3": [
         (
@@ -93,36 +99,29 @@ WRONG = {
     ],
     "q4": [
         (
-            "the theorem holds",
-            SETS.format(sets="weak_output = size * aside\ntarget = 0 * aside"),
+            "there the rule is right",
+            sets("target = unit * inside", "torch.stack([0 * inside, 2.4142 * unit * inside])"),
         ),
         (
-            "nearly all that its teacher says",
-            SETS.format(sets="weak_output = size * inside\ntarget = 0 * aside"),
+            "the rule picks teacher 1",
+            sets("", "torch.stack([2 * unit * inside, unit * inside])"),
         ),
         (
-            "have in common",
-            SETS.format(
-                sets="weak_output = size * aside\ntarget = 0.1 * inside + 0.1 * size * aside"
-                "\ntarget = target * size / (weak_output - target).square().mean().sqrt()"
-                "\nweak_output = target - size * (target - weak_output) / (target - "
-                "weak_output).square().mean().sqrt()"
-            ),
+            "twice the error of the other",
+            sets("", "torch.stack([2 * target + unit * inside, unit * inside])"),
         ),
-        (
-            "as in mine",
-            SETS.format(sets="weak_output = 2 * size * aside\ntarget = 2 * weak_output"),
-        ),
+        ("as in mine", sets("", "torch.stack([2 * target + 2 * unit * inside, 0.5 * inside])")),
         (
             "says whatever it likes",
-            SETS.format(
-                sets="strong, weak_output = strong[:20], size * aside[:20]\n"
-                "target = 2 * weak_output"
+            sets(
+                "strong, target, inside = strong[:20], target[:20], inside[:20]",
+                "torch.stack([2 * target + 2 * unit * inside, unit * inside])",
             ),
         ),
         (
             "in double precision",
-            SETS.format(sets="weak_output = (size * aside).float()\ntarget = 2 * weak_output"),
+            sets("", "torch.stack([2 * target + 2 * unit * inside, unit * inside]).float()"),
         ),
+        ("Outputs and target are", sets("", "torch.stack([target, target, target])")),
     ],
 }
