@@ -122,6 +122,7 @@ def test_rules_pick_what_they_say():
             "dataset": "d",
             "seed": 1,
             "protocol": "whole",
+            "target": "measured",
             "width": [8, 12, 16],
             "weak_validation": [0.5, 0.4, 0.3],
             "misfit_validation": [0.3, 0.15, 0.0],

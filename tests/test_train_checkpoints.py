@@ -161,3 +161,5 @@ def test_a_run_that_stops_early_keeps_the_whole_schedule(tmp_path):
     assert torch.equal(early, continued(7))  # nothing left to do
     assert not torch.equal(early, weights(whole.network))
     assert torch.equal(continued(SETTINGS["steps"]), weights(whole.network))
+    with pytest.raises(ValueError, match="stop must be at least the checkpoint's 12, got 7"):
+        continued(7)

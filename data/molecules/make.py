@@ -154,7 +154,8 @@ def main(
     for width, recipe in weak.items():
         network, trained[str(width)] = pretrain(recipe, corpus, device, store)
         path = folder / f"weak_{width}.npz"
-        weights.save(network, path, dtype=torch.float16, **trained[str(width)])
+        facts = {**recipe._asdict(), "loss": trained[str(width)]["loss"]}
+        weights.save(network, path, dtype=torch.float16, **facts)
     network, trained["strong"] = pretrain(strong, corpus, device, store)
     with replacing(folder / "features.npz") as partly, partly.open("wb") as target:
         np.savez_compressed(target, **strong_features(network, corpus, device))

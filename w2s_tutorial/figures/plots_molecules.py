@@ -39,7 +39,7 @@ def gain_against_misfit(ax: Axes, table: DataFrame, series: str) -> Axes:
     said = ["Gain of the student against its misfit"]
     for kind, shape in zip(kinds, _SHAPE, strict=False):
         rows = table[table[series] == kind].sort_values("misfit")
-        dots: dict[str, Any] = {"marker": shape, "markersize": 8, "color": "black"}
+        dots: dict[str, Any] = {"marker": shape, "markersize": 9, "color": "black"}
         dots |= {"markeredgecolor": "white", "markeredgewidth": 0.7, "linestyle": "none"}
         ax.vlines(rows["misfit"], rows["low"], rows["high"], color="black", lw=1.2, zorder=2)
         ax.plot(rows["misfit"], rows["mean"], zorder=3, **dots)

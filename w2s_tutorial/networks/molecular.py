@@ -1,7 +1,7 @@
 """A transformer that reads molecules, and what it is trained for.
 
-Two objectives at once, the ones that MolBERT (Fabian et al. 2020) is reported to use: guess
-hidden tokens, and tell the molecule's descriptors. Deterministic: no dropout anywhere.
+Two objectives at once, those of MolBERT, the strong network of the misfit paper: guess hidden
+tokens, and tell the molecule's descriptors. Deterministic: no dropout anywhere.
 """
 
 from __future__ import annotations

@@ -107,6 +107,8 @@ def fit(
     run = Run(network, steps, seed, at_once, weight_decay, device)
     if path and path.exists():
         run.load(path, key, device)
+        if run.done > last:
+            raise ValueError(f"stop must be at least the checkpoint's {run.done}, got {last}")
     objective: nn.Module = Objective(run.network, loss)
     objective = torch.compile(objective) if compiled else objective  # type: ignore[assignment]
     objective = nn.parallel.DistributedDataParallel(objective) if ranks > 1 else objective
