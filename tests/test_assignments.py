@@ -17,6 +17,18 @@ CASES = [
     for hint, code in cases
 ]
 
+# Right for every number that the public checks show.
+HARD_CODED = {
+    "intrinsic": "def pool_needed(share, *sizes):\n"
+    "    return {(30, 10, 5): 21, (12, 4, 0): 9}.get(sizes, math.inf) if share == 1 else math.inf",
+    "spurious": "def even_pool(labeled, *shifts):\n"
+    "    return {0.5: 0.5, 0.1: -0.065 / 0.99, 0.3: -0.22}.get(labeled, math.nan)",
+    "misfit": "def after_a_step(s, full):\n"
+    "    return {1: (full, full), 2: (0, 4 * full)}.get(s, (0, 0))",
+    "confidence": "def wrong_share(error, p_right, p_wrong, q):\n"
+    "    return error if p_right == p_wrong else 0.04 / 0.1075",
+}
+
 
 @pytest.fixture(scope="module")
 def out(tmp_path_factory):
@@ -50,3 +62,13 @@ def test_a_wrong_answer_gets_its_hint(name, question, hint, code, out):
     graded = grade(assignment, question, names, out)
     assert graded.points < graded.possible
     assert re.search(hint, "\n".join(graded.messages)), graded.messages
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_an_answer_that_fits_only_what_is_shown_fails_what_is_not(name, out):
+    assignment = made(name, out)
+    names = run([*code_cells(assignment.key, STUDENTS[0]), HARD_CODED[name]])
+    for _ in range(5):  # the hidden check draws anew
+        graded = grade(assignment, "q1", names, out)
+        assert len(graded.messages) == 1
+        assert graded.points <= graded.possible / 2

@@ -17,6 +17,8 @@ from assignment_cases import ROOT, made
 
 sys.path.insert(0, str(ROOT / "assignments"))
 
+pytest.importorskip("fcntl", reason="grading needs Linux or macOS")
+
 import grade as grading
 import submissions
 from confine import landlock_version
