@@ -7,6 +7,7 @@ its provenance. Errors are in units of the labels' variance in their world and p
 
 from __future__ import annotations
 
+import hashlib
 import time
 from datetime import UTC, datetime
 from pathlib import Path
@@ -59,7 +60,7 @@ def swap() -> pd.DataFrame:
             generator = torch.Generator().manual_seed(seed)
             shallow, deep = Pretrained(2, examples=examples), Pretrained(8, examples=examples)
             one = MisfitProblem(weak=shallow, strong=deep)
-            world = draw_world(one, generator=generator)
+            world = draw_world(one, generator=generator, steps=2000, starts=1)
             other = MisfitProblem(weak=deep, strong=shallow)
             turned = world._replace(weak=world.strong, strong=world.weak)
             turned = turned._replace(weak_loss=world.strong_loss, strong_loss=world.weak_loss)
@@ -72,7 +73,7 @@ def swap() -> pd.DataFrame:
 
 def main() -> None:
     torch.set_num_threads(1)
-    for make in (panels, swap):
+    for make in (swap, panels):
         start = time.process_time()
         table = make()
         provenance = {
@@ -82,6 +83,11 @@ def main() -> None:
             "seeds": sorted(set(table["world"].tolist())),
             "heads": TASKS,
             "package": w2s_tutorial.__version__,
+            "sha256": {
+                path.name: hashlib.sha256(path.read_bytes()).hexdigest()
+                for path in sorted((Path(w2s_tutorial.__file__).parent / "simulation").glob("*.py"))
+                if path.stem in ("misfit", "small_networks")
+            },
         }
         numbers = table.select_dtypes("float").columns
         table[numbers] = table[numbers].map(lambda value: float(f"{value:.6g}"))

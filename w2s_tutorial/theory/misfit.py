@@ -172,7 +172,7 @@ def _basis(features: Tensor) -> Tensor:
     kept = scale > rounding
     u, singular, _ = torch.linalg.svd(centered[:, kept] / scale[kept], full_matrices=False)
     cut = max(features.shape) * torch.finfo(torch.float64).eps
-    ones = torch.full((len(features), 1), len(features) ** -0.5).to(u)
+    ones = u.new_full((len(features), 1), len(features) ** -0.5)
     return torch.cat([ones, u[:, singular > cut * singular[:1]]], 1)
 
 

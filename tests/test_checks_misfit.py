@@ -1,0 +1,92 @@
+"""Every check passes the right answer, and fails each known-wrong one with its own hint."""
+
+import pytest
+import torch
+
+from w2s_tutorial.checks import misfit as checks_misfit
+from w2s_tutorial.checks.common import CheckError
+from w2s_tutorial.theory import misfit
+
+
+def by_theory(strong, weak, target):
+    parts = misfit.linear_gain(strong, weak[None, :, None], target[None, :, None])
+    return parts.gain[0], parts.misfit[0]
+
+
+def with_student(said):
+    def answer(strong, weak, target):
+        student = said(strong, weak, target)
+        gain = (weak - target).square().mean() - (student - target).square().mean()
+        return gain, (student - weak).square().mean()
+
+    return answer
+
+
+def fitted(strong, answer):
+    return strong @ torch.linalg.pinv(strong) @ answer
+
+
+def with_bias(strong, answer):
+    return fitted(torch.cat([strong, torch.ones(len(strong), 1).double()], 1), answer)
+
+
+def test_check_gain_passes_what_theory_says():
+    assert "Right" in checks_misfit.check_gain_and_misfit(by_theory)
+    right = with_student(lambda strong, weak, target: with_bias(strong, weak))
+    assert "Right" in checks_misfit.check_gain_and_misfit(right)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "hint"),
+    [
+        (with_student(lambda strong, weak, target: fitted(strong, weak)), "no bias"),
+        (with_student(lambda strong, weak, target: with_bias(strong, target)), "true labels"),
+        (lambda *data: (-by_theory(*data)[0], by_theory(*data)[1]), "sign of the gain"),
+        (lambda *data: [len(data[1]) * v for v in by_theory(*data)], "not sums"),
+        (lambda *data: by_theory(*data)[::-1], "Gain first"),
+        (lambda *data: (by_theory(*data)[1],) * 2, "equal only if"),
+        (lambda *data: (1.0, 2.0), "yours are 1 and 2"),
+        (lambda *data: (1.0,), "two numbers"),
+    ],
+)
+def test_check_gain_names_the_slip(wrong, hint):
+    with pytest.raises(CheckError, match=hint):
+        checks_misfit.check_gain_and_misfit(wrong)
+
+
+def test_check_error_range():
+    assert "Right" in checks_misfit.check_error_range(0.1, 0.5)
+    for low, high, hint in (
+        (0.3, 0.3, "in the class"),
+        (0.2, 0.4, "by half"),
+        (0, 1, "square root"),
+    ):
+        with pytest.raises(CheckError, match=hint):
+            checks_misfit.check_error_range(low, high)
+
+
+def test_check_harm():
+    one, other = (
+        torch.randn(40, generator=torch.Generator().manual_seed(s)).double() for s in (0, 1)
+    )
+    assert "Found one" in checks_misfit.check_harm(other[:, None], one + other, one)
+    with pytest.raises(CheckError, match="is no worse"):
+        checks_misfit.check_harm(one[:, None], one + other, one)
+    with pytest.raises(CheckError, match="make mistakes"):
+        checks_misfit.check_harm(one[:, None], one, one)
+    with pytest.raises(CheckError, match="misfit should be"):
+        checks_misfit.check_harm(torch.stack([one, other], 1), one + other, one)
+
+
+def test_check_same_misfit():
+    turn = torch.arange(12) * torch.pi / 6
+    sine, cosine = turn.sin().double()[:, None], turn.cos().double()[:, None]
+    weak, target = (sine + cosine)[:, 0], sine[:, 0]
+    assert "Found them" in checks_misfit.check_same_misfit(sine, cosine, weak, target)
+    for first, second, hint in (
+        (sine, sine, "other below"),
+        (sine, torch.cat([sine, cosine], 1), "should be the same"),
+        (torch.cat([sine, cosine], 1), sine, "refuse something"),
+    ):
+        with pytest.raises(CheckError, match=hint):
+            checks_misfit.check_same_misfit(first, second, weak, target)
