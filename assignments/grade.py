@@ -71,7 +71,7 @@ def grade(
         try:
             found = json.loads((folder / "out" / "results.json").read_text(encoding="utf-8"))
             result = _with_points(result, found["tests"])
-        except (OSError, ValueError, KeyError, TypeError):
+        except (OSError, ValueError, KeyError, TypeError, RecursionError):
             if status == "graded":
                 result = replace(result, status="crashed")
     return replace(result, seconds=time.monotonic() - start)

@@ -52,7 +52,7 @@ def read(path: Path, *, ids: str) -> Submission:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
         cells = [(cell["cell_type"], "".join(cell["source"])) for cell in content["cells"]]
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise ValueError(f"{path.name} is no notebook: {error!r}") from error
     code = "\n".join(text for kind, text in cells if kind == "code" and "# @title" not in text)
     own = next(iter(ID.findall(code)), "")
