@@ -1,4 +1,4 @@
-"""Measure the remedy and its rivals: python data/confidence/measure.py (some 15 minutes, one core).
+"""Measure the remedy and its rivals: python data/confidence/measure.py (ten minutes of one core).
 
 Reads data/dominoes/features.npz, probes.csv and data/waterdigits/five.npz. Writes methods.csv
 (a row per pair, regime and method), grid.csv (per p and q), kept.csv (whom selection keeps) and
@@ -8,7 +8,6 @@ _build/confidence: a run that was stopped goes on where it was.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Mapping
 from functools import cache
 from pathlib import Path
@@ -146,29 +145,22 @@ def tables(table: pd.DataFrame) -> dict[str, pd.DataFrame]:
     return {name: pd.DataFrame(lines).round(4) for name, lines in rows.items()}
 
 
-def provenance(seconds: float, heads: int) -> dict[str, Any]:
-    return describe(
-        "python data/confidence/measure.py",
-        files={file: DATA / file for file in FILES},
-        processor_seconds=round(seconds),
-        seed=SEED,
-        heads=heads,
-    )
-
-
 def main(
     folder: Path = DATA / "confidence",
     heads: int = HEADS,
     which: Callable[[], list[str]] = pairs,
     store: Path = DATA.parent / "_build" / "confidence",
 ) -> None:
-    start = time.process_time()
     axes = {"regime": REGIMES, "pair": which()}
     table = sweep(measure, axes, store=store, version=VERSION, heads=heads, seed=SEED)
-    spent = store / "seconds.txt"  # of runs before this one, which were stopped
-    seconds = time.process_time() - start + (float(spent.read_text()) if spent.exists() else 0)
+    facts = describe(
+        "python data/confidence/measure.py",
+        files={name: DATA / name for name in FILES},
+        seed=SEED,
+        heads=heads,
+    )
     for name, rows in tables(table).items():
-        save_result(rows, folder / f"{name}.csv", provenance(seconds, heads))
+        save_result(rows, folder / f"{name}.csv", facts)
 
 
 if __name__ == "__main__":
