@@ -106,4 +106,4 @@ def test_stored_worlds_say_what_the_chapter_says():
     bound = 2 * (own["misfit"] * own["epsilon"]) ** 0.5
     assert (own["difference"].abs() <= bound + 1e-5).all()
     recomputed = own["weak_error"] - own["student_error"] - own["misfit"]
-    assert (recomputed - own["difference"]).abs().max() < 1e-5
+    assert (recomputed - own["difference"]).abs().max() < 1e-4  # of five digits kept

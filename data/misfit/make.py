@@ -90,7 +90,7 @@ def main() -> None:
             },
         }
         numbers = table.select_dtypes("float").columns
-        table[numbers] = table[numbers].map(lambda value: float(f"{value:.6g}"))
+        table[numbers] = table[numbers].map(lambda value: float(f"{value:.5g}"))
         save_result(table, HERE / f"{make.__name__}.csv", provenance)
 
 
