@@ -13,9 +13,9 @@ from w2s_tutorial.figures import findings
 from w2s_tutorial.figures.plots import COLOR, TEXT_SIZE, dress
 
 _ORDERS = {
-    "up": ("^", COLOR["student"], "stronger student"),
-    "level": ("s", "black", "as strong"),
-    "down": ("v", COLOR["weak"], "weaker student"),
+    "up": ("^", COLOR["student"], "stronger"),
+    "level": ("s", "black", "level"),
+    "down": ("v", COLOR["weak"], "weaker"),
 }
 
 
@@ -85,7 +85,7 @@ def slopes_by_group(ax: Axes, table: DataFrame, value: str) -> Axes:
     ends = -1.05 * max(reach), 1.05 * max(reach)
     ax.axhline(0, color="black", linewidth=0.8, alpha=0.5)
     ax.axvline(0, color="black", linewidth=0.8, alpha=0.5)
-    identity = Line2D(ends, ends, color="black", linewidth=1.2, label="alike for both")
+    identity = Line2D(ends, ends, color="black", linewidth=1.2, label="alike")
     ax.add_line(identity)
     keys = [identity]
     for order, (shape, color, words) in _ORDERS.items():
