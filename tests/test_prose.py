@@ -137,3 +137,5 @@ def test_exercises_have_solutions_that_are_checked(page):
     assert [label for label, _ in solved] == asked
     for label, solution in solved:
         assert "check" in solution, f"the solution of {label} is not checked"
+        before = text.partition(f"{{solution-start}} {label}\n")[0].rpartition("{exercise")[2]
+        assert before.count(":class: dropdown hint") == 2, f"{label} has no ladder of two hints"
