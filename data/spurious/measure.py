@@ -139,11 +139,7 @@ def law(wide: pd.DataFrame) -> pd.DataFrame:
 
 
 def measured(store: Path | None = None, **changes: Any) -> dict[str, pd.DataFrame]:
-    """The three tables. changes: see `run`; pairs, to name other pairs than all.
-
-    A backbone that teaches itself is the control of the logistic heads; by ridge it learns its
-    own words, up to the penalty.
-    """
+    """The three tables; ridge leaves out who teaches itself. changes: see `run`; also pairs."""
     kept = {"store": store, "version": version()} if store else {}
     pairs = changes.pop("pairs", None)
     corners = {"minority_labeled": (0.05, 0.5), "minority_pool": (0.05, 0.5), "fit": ("logistic",)}
