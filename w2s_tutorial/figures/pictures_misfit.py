@@ -51,7 +51,7 @@ def projection(ax: Axes, degrees: float, *, distance: float = 1.5, height: float
         corners = [(student[0] + side * a, up * b) for a, b in ((0, 0), (1, 0), (1, 1), (0, 1))]
         ax.add_patch(Polygon(corners, fill=False, edgecolor="black", linewidth=1))
     dots: dict[str, Any] = {"linestyle": "none", "markeredgecolor": "white", "zorder": 4}
-    ax.plot(*target, marker="*", color="black", markersize=15, **dots)
+    ax.plot(*target, marker="*", color="black", markersize=19, **dots)
     for role, at in (("weak", weak), ("student", student)):
         ax.plot(*at, marker=MARKER[role], color=COLOR[role], markersize=10, **dots)
     a, b, c = (_squared(*sides[name]) for name in "ABC")
