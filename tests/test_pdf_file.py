@@ -53,3 +53,8 @@ def test_each_page_is_there_under_its_title(printed: dict[str, Path], tmp_path: 
         first = "".join(book.pages[start].extract_text().split())
         assert "".join(chapters.title(name).split()) in first
     assert str(chapters.ROOT) not in (tmp_path / "book.pdf").read_bytes().decode("latin-1")
+
+
+def test_the_page_to_keep_is_one_page(browser: Browser, fast_book: Built, tmp_path: Path) -> None:
+    print_page(browser, fast_book.html / "cheatsheet.html", tmp_path / "one.pdf")
+    assert len(PdfReader(tmp_path / "one.pdf").pages) == 1
