@@ -22,6 +22,7 @@ import sys
 import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -109,10 +110,11 @@ def _end(process: subprocess.Popen[bytes]) -> None:
 
     try:
         started = psutil.Process(process.pid).children(recursive=True)
-    except psutil.NoSuchProcess:
+    except psutil.Error:
         started = []
     for child in started:
-        child.kill()
+        with suppress(psutil.Error):  # it may have ended meanwhile
+            child.kill()
     process.kill()
     process.wait()
 
