@@ -103,7 +103,8 @@ def dead_sliders(page: Page) -> list[str]:
         control = slider.locator("input")
         before = control.get_attribute("aria-valuetext"), slider.evaluate(FRAME)
         control.focus()
-        page.keyboard.press("ArrowRight")
+        at_end = control.evaluate("input => input.value === input.max")
+        page.keyboard.press("ArrowLeft" if at_end else "ArrowRight")
         after = control.get_attribute("aria-valuetext"), slider.evaluate(FRAME)
         if before[0] == after[0] or before[1] == after[1]:
             dead.append(slider.inner_text()[:80])

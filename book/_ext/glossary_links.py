@@ -11,12 +11,16 @@ from sphinx.application import Sphinx
 
 TERM = re.compile(r"^(?!```|  )(\S.*)$", re.MULTILINE)
 BLOCK = re.compile(r"```\{glossary\}\n(.*?)```", re.DOTALL)
-NOT_IN = (nodes.title, nodes.literal, nodes.reference, nodes.math, nodes.caption, nodes.strong)
+NOT_IN = (nodes.title, nodes.literal, nodes.reference, nodes.math, nodes.caption)
 SKIPPED = {"weak"}  # an ordinary adjective as well; the four roles open every chapter anyway
 
 
 def terms() -> list[str]:
-    """The glossary's words, long ones first, so that no part of one is taken for another."""
+    """The glossary's words, long ones first, so that no part of one is taken for another;
+    none in a book without a glossary.
+    """
+    if "glossary" not in dict(chapters.toc()):
+        return []
     found = BLOCK.search(chapters.read("glossary"))
     assert found, "the glossary lists no word"
     return sorted(set(TERM.findall(found[1])) - SKIPPED, key=len, reverse=True)
