@@ -24,6 +24,7 @@ import torch
 from torch import Tensor
 
 from w2s_tutorial.datasets import waterdigits
+from w2s_tutorial.datasets.imbalance import check_asked, check_names
 from w2s_tutorial.sample import Sample
 from w2s_tutorial.storage import replacing
 
@@ -124,10 +125,7 @@ def draw(
         ValueError: if a backbone or part is unknown, sizes and minority name different parts, or
             a size or share is not to be had.
     """
-    if not sizes or set(sizes) != set(minority):
-        came = f"got {list(sizes)} and {list(minority)}"
-        raise ValueError(f"sizes and minority must name the same parts, at least 1, {came}")
-    _check_names((weak, strong), seen.features)
+    check_asked((weak, strong), seen.features, sizes, minority)
     samples = {}
     for part, n in sizes.items():
         there = seen.of(part)
@@ -185,13 +183,7 @@ def load(path: Path | str, names: Sequence[str]) -> FrozenFeatures:
     with np.load(path, allow_pickle=False) as stored:
         prefix = "features."
         there = [key.removeprefix(prefix) for key in stored.files if key.startswith(prefix)]
-        _check_names(names, there)
+        check_names(names, there)
         views = {name: torch.from_numpy(stored[prefix + name]).float() for name in names}
         label, part = (torch.from_numpy(stored[key]).long() for key in ("label", "part"))
     return FrozenFeatures(views, label, part)
-
-
-def _check_names(names: Sequence[str], there: Sequence[str] | Mapping[str, Tensor]) -> None:
-    for name in names:
-        if name not in there:
-            raise ValueError(f"backbone must be one of {', '.join(there)}, got {name!r}")

@@ -15,6 +15,7 @@ from torch import Tensor
 from torch.nn.functional import one_hot
 
 from w2s_tutorial.datasets.frozen import PARTS
+from w2s_tutorial.datasets.imbalance import check_asked
 from w2s_tutorial.sample import Sample
 
 
@@ -107,12 +108,7 @@ def draw(
         ValueError: if a backbone or part is unknown, sizes and minority name different parts, or
             a part has too few examples of a kind (the message says how many there are).
     """
-    if not sizes or set(sizes) != set(minority):
-        came = f"got {list(sizes)} and {list(minority)}"
-        raise ValueError(f"sizes and minority must name the same parts, at least 1, {came}")
-    for name in (weak, strong):
-        if name not in seen.features:
-            raise ValueError(f"backbone must be one of {', '.join(seen.features)}, got {name!r}")
+    check_asked((weak, strong), seen.features, sizes, minority)
     samples = {}
     for part, n in sizes.items():
         if part not in PARTS:

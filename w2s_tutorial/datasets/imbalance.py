@@ -76,3 +76,23 @@ def dealt(
         order = torch.randperm(len(there), generator=generator)
         rows[asked] = there[order[: len(asked)]]
     return rows
+
+
+def check_asked(
+    names: Sequence[str],
+    there: Mapping[str, Tensor],
+    sizes: Mapping[str, int],
+    minority: Mapping[str, float],
+) -> None:
+    """Refuse to draw from backbones that are not there, or parts with a size or share alone."""
+    if not sizes or set(sizes) != set(minority):
+        came = f"got {list(sizes)} and {list(minority)}"
+        raise ValueError(f"sizes and minority must name the same parts, at least 1, {came}")
+    check_names(names, there)
+
+
+def check_names(names: Sequence[str], there: Sequence[str] | Mapping[str, Tensor]) -> None:
+    """Refuse backbones that are not there."""
+    for name in names:
+        if name not in there:
+            raise ValueError(f"backbone must be one of {', '.join(there)}, got {name!r}")
