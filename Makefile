@@ -17,7 +17,7 @@ test: .venv/ok   ## lint, types, unit tests, doctests, all chapters in fast mode
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/python -m pytest -n auto --dist loadfile --doctest-modules tests w2s_tutorial
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile --doctest-modules tests w2s_tutorial
 
 serve: book      ## build the book and serve it at http://localhost:8000
 	$(BIN)/python -m http.server --bind localhost --directory _build/html 8000

@@ -17,7 +17,7 @@ from conftest import ROOT
 import w2s_tutorial
 
 TEXT = {".py", ".md", ".yml", ".yaml", ".toml", ".txt", ".cff", ".css", ".bib", ".ipynb", ".csv"}
-MAX_LINES = 200
+MAX_LINES = 350
 MAX_DATA_BYTES = 25_000_000
 SHORT = (
     "assignments/*.py",
@@ -106,7 +106,7 @@ def test_code_files_are_short() -> None:
     paths = [path for pattern in SHORT for path in ROOT.glob(pattern)]
     assert len(paths) > 10
     lengths = {p.relative_to(ROOT): len(p.read_text().splitlines()) for p in paths}
-    assert not {str(path): n for path, n in lengths.items() if n >= MAX_LINES}
+    assert not {str(path): n for path, n in lengths.items() if n > MAX_LINES}
 
 
 def test_no_path_of_a_machine() -> None:
