@@ -54,7 +54,7 @@ def main() -> None:
         sizes={"labeled": 200, "pool": POOL},
         minority={"labeled": 0.05, "pool": 0.5},
         heads=HEADS,
-        generator=torch.Generator().manual_seed(0),
+        seed=torch.Generator().manual_seed(0),
     )
     few, pool = sets["labeled"], sets["pool"]
     label = labels_of(vanilla(few.weak, few.target, torch.tensor([0.1]))(pool.weak)).double()

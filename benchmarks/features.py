@@ -28,7 +28,7 @@ def measure(name: str, device: str) -> dict:
     n, side = (100_000, 8192) if device == "cuda" else (1_000, 1024)
     dtype = torch.float16 if device == "cuda" else torch.float32
     images = torch.randint(256, (n, 1, 28, 28), generator=generator, dtype=torch.uint8).to(device)
-    network = build(name, in_channels=1, image_size=(28, 28), tasks=(10,), generator=generator)
+    network = build(name, in_channels=1, image_size=(28, 28), tasks=(10,), seed=generator)
     network = network.to(device)
     with FlopCounterMode(display=False) as counter:
         network(images[:8])  # with gradients: without, attention is one call that goes uncounted

@@ -35,9 +35,9 @@ def main() -> None:
             )
             start = time.process_time()
             for _ in range(DIRECT_TRIALS):
-                simulate_examples(problem, trials=1, generator=generator)
+                simulate_examples(problem, trials=1, seed=generator)
             middle = time.process_time()
-            simulate(problem, trials=TRIALS, generator=generator)
+            simulate(problem, trials=TRIALS, seed=generator)
             end = time.process_time()
             direct, fast = (middle - start) / (DIRECT_TRIALS), (end - middle) / TRIALS
             total_direct += direct

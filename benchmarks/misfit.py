@@ -83,7 +83,7 @@ def published_heads(
 def our_network(start: Network, data: Data, goal: float, generator: torch.Generator) -> Network:
     network, scale = start, float(data[0].std()) / 30  # at which training reads its inputs
     for _ in range(50):
-        network = train_on_tasks(network, *data, steps=500, generator=generator)
+        network = train_on_tasks(network, *data, steps=500, seed=generator)
         if task_error(network, *data) <= goal:
             break
         (weight, bias), *others = network.layers
@@ -99,7 +99,7 @@ def our_heads(network: Network, x: Tensor, label: Tensor) -> Tensor:
 def main() -> None:
     torch.set_num_threads(1)
     generator = torch.Generator().manual_seed(0)
-    target = random_network(5, **SIZES, generator=generator)
+    target = random_network(5, **SIZES, seed=generator)
 
     def draw(tasks: int) -> Data:
         x = 500 * torch.randn((tasks, EXAMPLES, 8), generator=generator, dtype=torch.float64)
@@ -118,7 +118,7 @@ def main() -> None:
     print("stage                 published: loss, s        ours: loss, s")
     pairs = {}
     for layers in (2, 8):
-        start, times = random_network(layers, **SIZES, generator=generator), [now()]
+        start, times = random_network(layers, **SIZES, seed=generator), [now()]
         slow = published_network(start, data, generator)
         goal = float(task_error(slow, *data))
         times += [now(), now()]

@@ -67,7 +67,7 @@ def compare(name: str, device: str) -> list[dict]:
     generator = torch.Generator().manual_seed(0)
     images = torch.randint(256, (IMAGES, 1, 28, 28), generator=generator, dtype=torch.uint8)
     labels = torch.randint(10, (IMAGES,), generator=generator)
-    network = build(name, in_channels=1, image_size=(28, 28), tasks=(10,), generator=generator)
+    network = build(name, in_channels=1, image_size=(28, 28), tasks=(10,), seed=generator)
     steps = STEPS[name] * (10 if device == "cuda" else 1)
     turns = {
         "tutorial": lambda: tutorial(network, images, labels, steps, device),
@@ -78,7 +78,7 @@ def compare(name: str, device: str) -> list[dict]:
             steps=steps,
             batch_size=BATCH,
             lr=LR,
-            generator=generator,
+            seed=generator,
             device=device,
         ),
     }

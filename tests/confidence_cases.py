@@ -11,7 +11,7 @@ def pool(heads=3, n=200, **changes):
     sizes = {"labeled": 80, "pool": n}
     shares = {"labeled": 0.1, "pool": 0.5}
     generator = torch.Generator().manual_seed(0)
-    sets = two_places(sizes=sizes, minority=shares, heads=heads, generator=generator, **changes)
+    sets = two_places(sizes=sizes, minority=shares, heads=heads, seed=generator, **changes)
     weak = vanilla(sets["labeled"].weak, sets["labeled"].target, torch.tensor([0.1]))
     label = one_hot(weak(sets["pool"].weak).argmax(-1), 2).double()
     return sets["pool"], sets["pool"].strong.double(), label

@@ -26,11 +26,11 @@ CORE_LABELS, DIGIT_LABELS = torch.arange(400) % 5, torch.arange(300) % 3
 
 
 def build(**changed):
-    given = {"sizes": SIZES, "minority": MINORITY_SHARES, "generator": generator()}
+    given = {"sizes": SIZES, "minority": MINORITY_SHARES, "seed": generator()}
     return dominoes(CORE, CORE_LABELS, DIGIT, DIGIT_LABELS, **(given | changed))
 
 
 def build_colored(**changed):
-    given = {"sizes": SIZES, "minority": MINORITY_SHARES, "generator": generator()}
+    given = {"sizes": SIZES, "minority": MINORITY_SHARES, "seed": generator()}
     kinds = {"classes": ((0, 1), (2, 3, 4))}
     return colored_digits(CORE, CORE_LABELS, **(given | kinds | changed))

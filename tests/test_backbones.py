@@ -25,7 +25,7 @@ def new(name: str, *, in_channels=1, image_size=(28, 28), tasks=(8, 10), seed=0)
         in_channels=in_channels,
         image_size=image_size,
         tasks=tasks,
-        generator=generator(seed),
+        seed=generator(seed),
     )
 
 

@@ -68,7 +68,7 @@ def sets(eta_labeled, eta_pool, heads=20, pool=200, **changes):
         sizes={"labeled": 200, "pool": pool, "test": 1000},
         minority={"labeled": eta_labeled, "pool": eta_pool, "test": 0.5},
         heads=heads,
-        generator=torch.Generator().manual_seed(0),
+        seed=torch.Generator().manual_seed(0),
         **changes,
     )
 

@@ -39,7 +39,7 @@ def test_shares_are_exact_and_no_image_is_used_twice(wanted, seed):
     sizes = {f"set {i}": n for i, (n, _) in enumerate(wanted)}
     minority = {f"set {i}": share for i, (_, share) in enumerate(wanted)}
     room = {"classes": ((0, 1), (2, 3, 4)), "digits": (0, (1, 2))}
-    sets = build(sizes=sizes, minority=minority, **room, generator=generator(seed))
+    sets = build(sizes=sizes, minority=minority, **room, seed=generator(seed))
     assert list(sets) == list(sizes)
     for name, made in sets.items():
         n, few = sizes[name], round(minority[name] * sizes[name])
@@ -56,7 +56,7 @@ def test_shares_are_exact_and_no_image_is_used_twice(wanted, seed):
 
 
 def test_sets_that_are_built_apart_do_share_images():
-    apart = [build(generator=generator(seed))["test"] for seed in (0, 1)]
+    apart = [build(seed=generator(seed))["test"] for seed in (0, 1)]
     assert repeated(apart, "core") > 0
     assert repeated(apart, "spurious") > 0
 
@@ -90,7 +90,7 @@ def test_above_coloured_images_the_digit_takes_their_size_and_channels():
         DIGIT_LABELS,
         sizes={"pool": 30},
         minority={"pool": 0.2},
-        generator=generator(),
+        seed=generator(),
     )["pool"]
     assert made.images.shape == (30, 3, 12, 6)
     larger = interpolate(DIGIT[made.spurious], (6, 6), mode="bilinear", align_corners=False)
@@ -110,7 +110,7 @@ def test_the_colour_is_the_attribute_and_the_shape_stays():
 
 @pytest.mark.parametrize("make", [build, build_colored])
 def test_the_generator_decides_everything(make):
-    first, same, other = make(), make(), make(generator=generator(1))
+    first, same, other = make(), make(), make(seed=generator(1))
     for name in SIZES:
         for part in ("images", "label", "attribute", "core", "spurious"):
             assert torch.equal(getattr(first[name], part), getattr(same[name], part))
@@ -129,7 +129,7 @@ def test_inputs_stay_as_they_are_and_bytes_stay_bytes():
     core, digit = (CORE * 255).byte(), (DIGIT * 255).byte()
     before = core.clone()
     settings_ = {"sizes": SIZES, "minority": MINORITY_SHARES}
-    made = dominoes(core, CORE_LABELS, digit, DIGIT_LABELS, **settings_, generator=generator())
+    made = dominoes(core, CORE_LABELS, digit, DIGIT_LABELS, **settings_, seed=generator())
     assert made["pool"].images.dtype == torch.uint8
     assert torch.equal(core, before)
 
@@ -145,7 +145,7 @@ def test_a_set_makes_a_sample():
 def test_real_dominoes(data_folder, monkeypatch):
     files = [f for name in ("mnist", "fashion_mnist") for f in CATALOG[name].files.values()]
     real_data(data_folder, monkeypatch, *(file.path for file in files))
-    rest = {"minority": {"labeled": 0.05, "test": 0.5}, "generator": generator()}
+    rest = {"minority": {"labeled": 0.05, "test": 0.5}, "seed": generator()}
     sources = (*fashion_mnist("test"), *mnist("test"))
     sets = dominoes(*sources, sizes={"labeled": 400, "test": 600}, **rest)
     assert sets["labeled"].images.shape == (400, 1, 56, 28)

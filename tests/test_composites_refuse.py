@@ -46,7 +46,7 @@ def test_what_cannot_be_built_is_refused(changed, message):
 
 def test_unfit_images_are_refused():
     def attempt(message, core=CORE, core_labels=CORE_LABELS, digit=DIGIT):
-        rest = {"sizes": SIZES, "minority": MINORITY_SHARES, "generator": generator()}
+        rest = {"sizes": SIZES, "minority": MINORITY_SHARES, "seed": generator()}
         with pytest.raises(ValueError, match=message):
             dominoes(core, core_labels, digit, DIGIT_LABELS, **rest)
 

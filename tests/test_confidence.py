@@ -67,12 +67,12 @@ def test_a_control_has_the_shares_of_the_selection_and_not_its_examples():
     g = torch.Generator().manual_seed(0)
     score, group = torch.rand(5, 400, generator=g), torch.randint(4, (5, 400), generator=g)
     keep = keep_top(score - 0.3 * (group == 2), 0.3)
-    drawn = keep_alike(keep, group, generator=g)
+    drawn = keep_alike(keep, group, seed=g)
     for value in range(4):
         mine, theirs = ((k & (group == value)).sum(-1) for k in (keep, drawn))
         assert mine.tolist() == theirs.tolist()
     assert score[drawn].mean() < score[keep].mean() - 0.2
-    anyone = keep_alike(keep, torch.zeros_like(group), generator=g)
+    anyone = keep_alike(keep, torch.zeros_like(group), seed=g)
     assert (share_of(group == 2, anyone) > share_of(group == 2, keep) + 0.05).all()
 
 
@@ -178,12 +178,12 @@ def test_the_rule_leaves_a_trusted_teacher_alone():
         (lambda: keep_top(logits()[..., 0] * torch.nan, 0.5), "score must be a number"),
         (lambda: confidence(logits(), "luck"), "'probability' or 'margin', got 'luck'"),
         (lambda: confidence(logits(c=1)), "at least 2 classes, got 1"),
-        (lambda: keep_alike(torch.ones(1, 2), torch.ones(1, 3), generator=None), "same shape"),
-        (lambda: two_places(sizes={"pool": 6}, minority={"pool": 0.5}, heads=1, generator=None),
+        (lambda: keep_alike(torch.ones(1, 2), torch.ones(1, 3), seed=0), "same shape"),
+        (lambda: two_places(sizes={"pool": 6}, minority={"pool": 0.5}, heads=1, seed=0),
          "multiples of 4"),
-        (lambda: two_places(sizes={"pool": 8}, minority={"pool": 1.5}, heads=1, generator=None),
+        (lambda: two_places(sizes={"pool": 8}, minority={"pool": 1.5}, heads=1, seed=0),
          r"minority must lie in \[0, 1\]"),
-        (lambda: two_places(sizes={"pool": 8}, minority={"test": 0.5}, heads=1, generator=None),
+        (lambda: two_places(sizes={"pool": 8}, minority={"test": 0.5}, heads=1, seed=0),
          "name the same parts"),
     ],
 )  # fmt: skip

@@ -88,7 +88,7 @@ def test_co_training_without_rounds_is_the_baseline_and_with_them_learns(data):
     sets = two_places(
         sizes={"labeled": 24, "pool": 400, "test": 400},
         minority=dict.fromkeys(("labeled", "pool", "test"), 0.5),
-        heads=12, generator=torch.Generator().manual_seed(5),
+        heads=12, seed=torch.Generator().manual_seed(5),
     )  # fmt: skip
     few, many, test = sets["labeled"], sets["pool"], sets["test"]
     views = (few.weak, few.strong), (many.weak, many.strong)
@@ -140,7 +140,7 @@ def test_side_by_side():
     heads, sizes = 3, {"labeled": 60, "pool": 200, "validation": 40, "balanced": 40, "test": 200}
     minority = {"labeled": 0.1, "pool": 0.5, "validation": 0.1, "balanced": 0.5, "test": 0.5}
     g = torch.Generator().manual_seed(2)
-    compared = Comparison(two_places(sizes=sizes, minority=minority, heads=heads, generator=g))
+    compared = Comparison(two_places(sizes=sizes, minority=minority, heads=heads, seed=g))
     compared.remedy()
     compared.rivals()
     compared.told_groups()

@@ -81,7 +81,7 @@ def test_any_minority_share_is_exact(share: float):
     sizes = {"labeled": 200, "pool": 400}
     minority = {"labeled": share, "pool": 0.5 - share / 2}
     sets = frozen.draw(
-        seen, "cnn", "resnet", sizes=sizes, minority=minority, heads=3, generator=generator()
+        seen, "cnn", "resnet", sizes=sizes, minority=minority, heads=3, seed=generator()
     )
     for part, sample in sets.items():
         odd_one = torch.isin(sample.group, torch.tensor([1, 2])).sum(-1)
@@ -102,9 +102,9 @@ def test_what_cannot_be_drawn_is_refused():
         ({"minority": {"pool": 1.5}}, "minority must lie in"),
     ):
         with pytest.raises(ValueError, match=message):
-            frozen.draw(seen, "cnn", "cnn", **{**good, **change}, generator=generator())
+            frozen.draw(seen, "cnn", "cnn", **{**good, **change}, seed=generator())
     with pytest.raises(ValueError, match="backbone must be one of cnn, got 'mae'"):
-        frozen.draw(seen, "cnn", "mae", **good, generator=generator())
+        frozen.draw(seen, "cnn", "mae", **good, seed=generator())
     with pytest.raises(ValueError, match=r"backbone must be one of cnn, .*, got 'large'"):
         frozen.dominoes_features(["large"])
 

@@ -25,8 +25,8 @@ def same_examples(given: IntrinsicProblem):
 @pytest.mark.parametrize("penalty", [0.0, 0.3])
 def test_it_is_the_mean_over_label_noise_of_drawn_labels(penalty: float):
     how = {"latent": same_examples(GIVEN), "weak_penalty": penalty, "strong_penalty": penalty / 2}
-    drawn = simulate_examples(GIVEN, trials=20_000, generator=generator(), **how)
-    clean, noisy = simulate_averaged(GIVEN, trials=2, generator=generator(), **how)
+    drawn = simulate_examples(GIVEN, trials=20_000, seed=generator(), **how)
+    clean, noisy = simulate_averaged(GIVEN, trials=2, seed=generator(), **how)
     assert all(torch.equal(part[0], part[1]) for part in (*clean, *noisy)), "nothing scatters"
     for role in Risks._fields:
         a, b = (float(getattr(part, role)[0]) for part in (clean, noisy))
@@ -37,7 +37,7 @@ def test_it_is_the_mean_over_label_noise_of_drawn_labels(penalty: float):
 def test_its_two_parts_are_the_line_that_theory_draws():
     """Risks are linear in the noise, so two levels give both parts."""
     once, twice = (intrinsic.risks(replace(GIVEN, noise=noise)) for noise in (1.0, 2.0))
-    clean, noisy = simulate_averaged(GIVEN, trials=8000, generator=generator(1))
+    clean, noisy = simulate_averaged(GIVEN, trials=8000, seed=generator(1))
     for role in Risks._fields:
         low, high = getattr(once, role), getattr(twice, role)
         assert abs(z_score(getattr(clean, role), float(2 * low - high))) < 4, role
@@ -46,7 +46,7 @@ def test_its_two_parts_are_the_line_that_theory_draws():
 
 def test_trials_come_from_one_stream_however_they_are_batched():
     many = small_problem(n_labeled=4000, n_pool=60_000)
-    _, noisy = simulate_averaged(many, trials=12, generator=generator())
+    _, noisy = simulate_averaged(many, trials=12, seed=generator())
     assert all(len(role.unique()) == 12 for role in noisy)
 
 
@@ -59,9 +59,9 @@ def test_bad_requests_are_refused():
     ):
         with pytest.raises(ValueError, match=message):
             simulate_averaged(
-                replace(GIVEN, **change), **{"trials": 1, "generator": generator(), **request}
+                replace(GIVEN, **change), **{"trials": 1, "seed": generator(), **request}
             )
     few = replace(GIVEN, n_labeled=6, n_pool=6)
     enough = {"weak_penalty": 0.1, "strong_penalty": 0.1}
-    clean, noisy = simulate_averaged(few, trials=3, generator=generator(), **enough)
+    clean, noisy = simulate_averaged(few, trials=3, seed=generator(), **enough)
     assert all(part.isfinite().all() for part in (*clean, *noisy))

@@ -19,7 +19,7 @@ def test_published_bias_bound_holds_on_the_pool_and_fails_on_fresh_examples():
     bound = sum(intrinsic.bias(given)[i] for i in (0, 3))
     assert bound == pytest.approx(1.0)
     assert intrinsic.student_risk_on_pool(given) < bound
-    measured = simulate(given, trials=10_000, generator=generator())
+    measured = simulate(given, trials=10_000, seed=generator())
     assert z_score(measured.student, bound) > 4
     assert_agrees(measured.student, intrinsic.risks(given).student)
 
@@ -37,7 +37,7 @@ def test_published_bounds_hold_where_meant_and_fail_for_a_small_pool():
     assert min(gaps(meant)) > 0
     small_pool = IntrinsicProblem.aligned(n_labeled=400, n_pool=20, **sizes)
     assert max(gaps(small_pool)) < 0
-    measured = simulate(small_pool, trials=20_000, generator=generator())
+    measured = simulate(small_pool, trials=20_000, seed=generator())
     shortfall = (  # linear in the risks, so that its mean is exact: negative if PGR < bound
         measured.weak
         - measured.student

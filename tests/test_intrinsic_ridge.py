@@ -27,7 +27,7 @@ PENALTIES = {"weak_penalty": 0.2, "strong_penalty": 0.1}
 @pytest.mark.parametrize(("d", "trials"), [(8, 40_000), (16, 10_000), (64, 500)])
 def test_ridge_form_errs_by_less_than_a_fifth_of_1_over_d(n_labeled, n_pool, d, trials):
     given = spectral_problem(d, int(n_labeled * d), int(n_pool * d))
-    measured = simulate_examples(given, trials=trials, generator=generator(), **PENALTIES)
+    measured = simulate_examples(given, trials=trials, seed=generator(), **PENALTIES)
     for role, predicted in zip(measured, intrinsic.ridge_risks(given, **PENALTIES), strict=True):
         error = role.std() / trials**0.5
         assert abs(role.mean() - predicted) < 0.2 / d * predicted + 4 * error
@@ -35,7 +35,7 @@ def test_ridge_form_errs_by_less_than_a_fifth_of_1_over_d(n_labeled, n_pool, d, 
 
 def test_ridge_form_is_asymptotic_not_exact():
     given = spectral_problem(4, 8, 12)
-    measured = simulate_examples(given, trials=40_000, generator=generator(), **PENALTIES)
+    measured = simulate_examples(given, trials=40_000, seed=generator(), **PENALTIES)
     predicted = intrinsic.ridge_risks(given, **PENALTIES)
     assert z_score(measured.student, predicted.student) > 4
 
@@ -43,7 +43,7 @@ def test_ridge_form_is_asymptotic_not_exact():
 def test_ridge_penalty_is_not_its_own_population_penalty():
     """Control: without the map from penalty to k the form is far off."""
     given = spectral_problem(128, 64, 51)
-    measured = simulate_examples(given, trials=200, generator=generator(), **PENALTIES)
+    measured = simulate_examples(given, trials=200, seed=generator(), **PENALTIES)
     spectrum = given.weak_axes[1]
     naive = spectrum / (spectrum + 0.2)
     target = given.weak_axes[0].T @ given.target

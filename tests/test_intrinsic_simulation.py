@@ -57,8 +57,8 @@ def worst_disagreement(a, b):
 @pytest.mark.parametrize("name", CASES)
 def test_same_distribution_as_drawn_examples(name):
     given = CASES[name]
-    fast = simulate(given, trials=8000, generator=generator(1))
-    slow = simulate_examples(given, trials=8000, generator=generator(2))
+    fast = simulate(given, trials=8000, seed=generator(1))
+    slow = simulate_examples(given, trials=8000, seed=generator(2))
     assert worst_disagreement(fast, slow) < 4
     for role in ROLES:
         assert ks_2samp(getattr(fast, role), getattr(slow, role)).pvalue > 1e-4, role
@@ -68,16 +68,16 @@ def test_same_distribution_as_drawn_examples(name):
 def test_comparison_notices_a_role_with_examples_of_its_own(role):
     """Control: the same margins, one role taken from another trial, fail on correlations."""
     given = CASES["teacher wider"]
-    fast = simulate(given, trials=8000, generator=generator(1))
-    slow = simulate_examples(given, trials=8000, generator=generator(2))
+    fast = simulate(given, trials=8000, seed=generator(1))
+    slow = simulate_examples(given, trials=8000, seed=generator(2))
     shuffled = slow._replace(**{role: getattr(slow, role).roll(1)})
     assert worst_disagreement(fast, shuffled) > 4
 
 
 def test_comparison_notices_a_little_more_noise():
     given = CASES["teacher wider"]
-    fast = simulate(replace(given, noise=given.noise * 1.1), trials=8000, generator=generator(1))
-    slow = simulate_examples(given, trials=8000, generator=generator(2))
+    fast = simulate(replace(given, noise=given.noise * 1.1), trials=8000, seed=generator(1))
+    slow = simulate_examples(given, trials=8000, seed=generator(2))
     assert worst_disagreement(fast, slow) > 4
 
 
@@ -106,7 +106,7 @@ PUBLISHED = {
 @pytest.mark.parametrize("d_shared", PUBLISHED)
 def test_published_sweep(d_shared):
     given = IntrinsicProblem.published(n_labeled=2000, n_pool=4000, d_shared=d_shared, noise=0.01)
-    r = simulate(given, trials=400, generator=generator(d_shared))
+    r = simulate(given, trials=400, seed=generator(d_shared))
     pgr, opr = (r.weak - r.student) / (r.weak - r.ceiling), r.baseline / r.student
     for measured, (mean, spread) in zip((pgr, opr), PUBLISHED[d_shared], strict=True):
         error = (measured.var() / len(measured) + spread**2 / 40).sqrt()
@@ -119,7 +119,7 @@ def test_published_sweep(d_shared):
 
 def test_published_bias_dominated_point():
     given = IntrinsicProblem.published(n_labeled=2000, n_pool=4000, d_shared=90, noise=4e-4)
-    r = simulate(given, trials=200, generator=generator())
+    r = simulate(given, trials=200, seed=generator())
     pgr, opr = (r.weak - r.student) / (r.weak - r.ceiling), r.baseline / r.student
     assert float(pgr.mean()) == pytest.approx(-0.033, abs=4 * float(pgr.std()) / 40**0.5)
     assert float(opr.mean()) == pytest.approx(0.340, abs=4 * float(opr.std()) / 40**0.5)
@@ -128,13 +128,13 @@ def test_published_bias_dominated_point():
 def test_trials_are_independent_of_how_they_are_batched():
     """More trials than fit one batch: all there, and no trial repeated."""
     given = IntrinsicProblem.published(n_labeled=500, n_pool=500, d_shared=50, noise=0.01)
-    r = simulate(given, trials=25, generator=generator())
+    r = simulate(given, trials=25, seed=generator())
     assert all(len(role.unique()) == 25 for role in r)
 
 
 def test_same_generator_same_trials():
     given = CASES["teacher wider"]
-    first, again, other = (simulate(given, trials=3, generator=generator(s)) for s in (5, 5, 6))
+    first, again, other = (simulate(given, trials=3, seed=generator(s)) for s in (5, 5, 6))
     assert torch.equal(torch.stack(first), torch.stack(again))
     assert not torch.equal(torch.stack(first), torch.stack(other))
 
@@ -147,7 +147,7 @@ def test_least_squares_on_examples_is_what_the_pseudo_inverse_gives():
         drawn.append(torch.randn(shape, generator=generator, dtype=torch.float64))
         return drawn[0]
 
-    risks = simulate_examples(given, trials=1, generator=generator(), latent=latent)
+    risks = simulate_examples(given, trials=1, seed=generator(), latent=latent)
     z = drawn[0][0]
     again = generator()
     latent(drawn[0].shape, again)  # advances past the coordinates
@@ -165,10 +165,10 @@ def test_least_squares_on_examples_is_what_the_pseudo_inverse_gives():
 def test_bad_requests_are_refused():
     given = CASES["teacher wider"]
     with pytest.raises(ValueError, match="trials must be at least 1, got 0"):
-        simulate(given, trials=0, generator=generator())
+        simulate(given, trials=0, seed=generator())
     with pytest.raises(ValueError, match="n_labeled must exceed 10, got 10"):
-        simulate(replace(given, n_labeled=10), trials=1, generator=generator())
+        simulate(replace(given, n_labeled=10), trials=1, seed=generator())
     with pytest.raises(ValueError, match="on must be 'fresh' or 'pool', got 'test'"):
-        simulate_examples(given, trials=1, generator=generator(), on="test")
+        simulate_examples(given, trials=1, seed=generator(), on="test")
     with pytest.raises(ValueError, match="strong_penalty must be at least 0, got -1"):
-        simulate_examples(given, trials=1, generator=generator(), strong_penalty=-1)
+        simulate_examples(given, trials=1, seed=generator(), strong_penalty=-1)

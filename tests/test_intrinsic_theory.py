@@ -42,14 +42,14 @@ def test_published_experiment(d_shared, noise, n_labeled, n_pool, expected, pgr,
 @pytest.mark.parametrize("size", [0.0, 1.0, 3.0])  # target's norm: 0, like the noise, above it
 def test_risks_on_fresh_examples(n_labeled, n_pool, size):
     given = with_target(small_problem(n_labeled, n_pool), size)
-    measured = simulate(given, trials=20_000, generator=generator())
+    measured = simulate(given, trials=20_000, seed=generator())
     for role, predicted in zip(ROLES, intrinsic.risks(given), strict=True):
         assert_agrees(getattr(measured, role), predicted)
 
 
 def test_order_form_and_fixed_design_form_are_told_apart_from_exact():
     given = small_problem(40, 40)
-    measured = simulate(given, trials=20_000, generator=generator())
+    measured = simulate(given, trials=20_000, seed=generator())
     published = intrinsic_bounds.risks(given)
     for role in ROLES:
         assert z_score(getattr(measured, role), getattr(published, role)) > 4
@@ -61,7 +61,7 @@ def test_order_form_and_fixed_design_form_are_told_apart_from_exact():
 @pytest.mark.parametrize("size", [0.0, 2.0])
 def test_risk_on_the_pool(n_labeled, n_pool, size):
     given = with_target(small_problem(n_labeled, n_pool), size)
-    on_pool = simulate_examples(given, trials=10_000, generator=generator(), on="pool")
+    on_pool = simulate_examples(given, trials=10_000, seed=generator(), on="pool")
     assert_agrees(on_pool.student, intrinsic.student_risk_on_pool(given))
     if size == 0.0:  # (T1) is the whole risk there
         assert_agrees(on_pool.student, intrinsic_bounds.student_variance(given))

@@ -114,7 +114,7 @@ def test_bootstrap_interval_covers_at_its_level():
     hits = 0
     for _ in range(200):
         low, high = metrics.bootstrap_interval(
-            lambda x: x.mean(-1), torch.randn(40, generator=g), level=0.9, repeats=400, generator=g
+            lambda x: x.mean(-1), torch.randn(40, generator=g), level=0.9, repeats=400, seed=g
         )
         hits += bool(low < 0 < high)
     expected, error = 180, math.sqrt(200 * 0.9 * 0.1)
@@ -126,10 +126,10 @@ def test_bootstrap_resamples_heads_jointly():
     g = torch.Generator().manual_seed(0)
     shift = 0.1 * torch.randn(30, generator=g)
     weak, student, ceiling = 0.5 + shift, 0.6 + shift, 0.7 + shift
-    low, high = metrics.bootstrap_interval(metrics.pgr, weak, student, ceiling, generator=g)
+    low, high = metrics.bootstrap_interval(metrics.pgr, weak, student, ceiling, seed=g)
     assert high - low < 1e-3
     other = student[torch.randperm(30, generator=g)]
-    low, high = metrics.bootstrap_interval(metrics.pgr, weak, other, ceiling, generator=g)
+    low, high = metrics.bootstrap_interval(metrics.pgr, weak, other, ceiling, seed=g)
     assert high - low > 0.05
 
 
@@ -144,7 +144,7 @@ def test_bootstrap_resamples_heads_jointly():
         (lambda o, t, g: metrics.pgr(o[0, 0] / 0, o[0, 0], o[0, 0]), "weak must be finite"),
         (
             lambda o, t, g: metrics.bootstrap_interval(
-                metrics.opr, o[0, :3, 0], o[0, :4, 0], generator=torch.Generator()
+                metrics.opr, o[0, :3, 0], o[0, :4, 0], seed=torch.Generator()
             ),
             "samples must list the same heads",
         ),

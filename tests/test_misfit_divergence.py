@@ -13,7 +13,7 @@ def generator(seed=0):
 
 def drawn(problems=200, k=5, **more):
     sizes = {"n": 8, "c": 3, **more}
-    return divergence.draw_mixing(problems=problems, k=k, **sizes, generator=generator())
+    return divergence.draw_mixing(problems=problems, k=k, **sizes, seed=generator())
 
 
 def students(draw, loss):

@@ -21,8 +21,8 @@ def generator(seed=0):
 
 def world_and_gains(problem, seed=0):
     drawn = generator(seed)
-    world = draw_world(problem, generator=drawn, steps=50, starts=1)
-    return world, *measure(problem, world, tasks=6, generator=drawn)
+    world = draw_world(problem, seed=drawn, steps=50, starts=1)
+    return world, *measure(problem, world, tasks=6, seed=drawn)
 
 
 def test_gain_is_misfit_on_the_training_inputs_of_a_realizable_world_only():
@@ -40,7 +40,7 @@ def test_measured_gains_are_those_of_the_theory():
     world, own, _ = world_and_gains(problem)
     # The same inputs and tasks, drawn again.
     drawn = generator(0)
-    assert draw_world(problem, generator=drawn, steps=50, starts=1).target(
+    assert draw_world(problem, seed=drawn, steps=50, starts=1).target(
         torch.zeros(1, 8).double()
     ).shape == (1, 16)
     x = 500 * torch.randn((6, 300, 8), generator=drawn, dtype=torch.float64)
@@ -58,24 +58,24 @@ def test_measured_gains_are_those_of_the_theory():
 
 def test_training_lowers_the_loss_and_reads_inputs_as_they_are():
     drawn = generator()
-    target = small_networks.random_network(5, d_input=8, width=16, generator=drawn)
+    target = small_networks.random_network(5, d_input=8, width=16, seed=drawn)
     x = 500 * torch.randn((4, 200, 8), generator=drawn, dtype=torch.float64)
     head = tuple(small_networks.uniform(s, 16, drawn) for s in ((4, 16, 1), (4, 1, 1)))
     label = target(x) @ head[0] + head[1]
-    start = small_networks.random_network(2, d_input=8, width=16, generator=drawn)
-    trained = small_networks.train_on_tasks(start, x, head, label, steps=300, generator=drawn)
+    start = small_networks.random_network(2, d_input=8, width=16, seed=drawn)
+    trained = small_networks.train_on_tasks(start, x, head, label, steps=300, seed=drawn)
     after = small_networks.task_error(trained, x, head, label)
     assert after < 0.5 * label.var()
     assert small_networks.task_error(target, x, head, label) < 1e-20
     assert len(trained) == 2
     with pytest.raises(ValueError, match="steps must be at least 10"):
-        small_networks.train_on_tasks(start, x, head, label, steps=3, generator=drawn)
+        small_networks.train_on_tasks(start, x, head, label, steps=3, seed=drawn)
 
 
 def test_perturbation_has_its_size():
     drawn = generator()
-    target = small_networks.random_network(5, d_input=8, width=16, generator=drawn)
-    moved = small_networks.perturb(target, 0.05, generator=drawn)
+    target = small_networks.random_network(5, d_input=8, width=16, seed=drawn)
+    moved = small_networks.perturb(target, 0.05, seed=drawn)
     pairs = zip(moved.layers, target.layers, strict=True)
     change = torch.cat([(a - b).flatten() for m, t in pairs for a, b in zip(m, t, strict=True)])
     assert abs(float(change.std()) / 0.05 - 1) < 0.1
@@ -88,7 +88,7 @@ def test_bad_problems_are_refused():
         (lambda: Perturbed(-1.0), "sd must be"),
         (lambda: MisfitProblem(Perturbed(0.1), Perturbed(0.1), scale=0.0), "scale must be"),
         (
-            lambda: world_and_gains(SMALL) and measure(SMALL, None, tasks=0, generator=None),
+            lambda: world_and_gains(SMALL) and measure(SMALL, None, tasks=0, seed=0),
             "trials",
         ),
     ):

@@ -17,7 +17,7 @@ STRINGS = list(WELL_KNOWN.values())
 
 def network(width: int = 16, seed: int = 0) -> molecular.MolecularTransformer:
     generator = torch.Generator().manual_seed(seed)
-    return molecular.build(KNOWN, width, depth=2, descriptors=3, generator=generator)
+    return molecular.build(KNOWN, width, depth=2, descriptors=3, seed=generator)
 
 
 def test_padding_changes_nothing():
@@ -105,7 +105,7 @@ def test_training_teaches_the_next_molecule_not_only_the_last():
     fitted = train.fit(
         *(network(), molecular.pretext, data),
         **{"steps": 150, "batch_size": 4, "micro_batch": 1, "lr": 1e-2, "warmup": 10},
-        generator=generator,
+        seed=generator,
         augment=augment,
     )
     fresh = augment(tokens[held], described[held], generator=generator)

@@ -27,7 +27,7 @@ def generator(seed: int = 0) -> torch.Generator:
 
 
 def new(name: str, tasks=(4, 3)):
-    return build(name, in_channels=1, image_size=(16, 16), tasks=tasks, generator=generator())
+    return build(name, in_channels=1, image_size=(16, 16), tasks=tasks, seed=generator())
 
 
 IMAGES = torch.randint(256, (64, 1, 16, 16), generator=generator(1), dtype=torch.uint8)
@@ -178,5 +178,5 @@ def test_each_backbone_learns_by_its_objective(name, loss, augment, share):
     images, corner = pictures(128)
     data = (images, corner) if loss is classification else (images,)
     settings = dict(steps=60, batch_size=32, lr=3e-3, warmup=5, augment=augment)
-    result = fit(new(name, tasks=(4,)), loss, data, generator=generator(), **settings)
+    result = fit(new(name, tasks=(4,)), loss, data, seed=generator(), **settings)
     assert result.losses[-10:].mean() < share * result.losses[:3].mean()

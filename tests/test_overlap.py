@@ -67,7 +67,7 @@ def test_shared_dimension_ignores_coordinates_and_axis_overlap_sees_only_them():
     strong = hidden @ random_rotation(60, seed=2)[:12]
     assert overlap.shared_dimension(weak, strong) == pytest.approx(12.0)
 
-    axes = {"d_weak": 12, "d_strong": 12, "generator": generator()}
+    axes = {"d_weak": 12, "d_strong": 12, "seed": generator()}
     assert overlap.axis_overlap(weak, weak, **axes) == pytest.approx(12.0)
     unrelated = torch.stack(
         [
@@ -91,7 +91,7 @@ def test_axis_overlap_maps_the_wider_view_to_the_smaller_width():
     weak, strong = normal(300, 40), normal(300, 25, seed=1)
     axes = {"d_weak": 10, "d_strong": 5}
     values = torch.stack(
-        [overlap.axis_overlap(weak, strong, **axes, generator=generator(s)) for s in range(100)]
+        [overlap.axis_overlap(weak, strong, **axes, seed=generator(s)) for s in range(100)]
     )
     assert_agrees(values, 10 * 5 / 25)
     assert values.unique().numel() == 100
@@ -104,7 +104,7 @@ def jackknife_coverage(cosines, m, repeats):
     for s in range(repeats):
         weak, strong = views(m, 8, 10, cosines, seed=s)
         low, high = overlap.jackknife_interval(
-            overlap.shared_dimension, weak, strong, groups=20, generator=generator(s)
+            overlap.shared_dimension, weak, strong, groups=20, seed=generator(s)
         )
         held[0] += bool(low <= true <= high)
         again = torch.stack(
@@ -129,7 +129,7 @@ def test_jackknife_interval_holds_what_it_says_and_the_bootstrap_does_not(cosine
 def test_jackknife_interval_of_a_mean_is_the_textbook_one():
     x = normal(50, 1)
     low, high = overlap.jackknife_interval(
-        lambda x: x.mean(), x, groups=50, level=0.9, generator=generator()
+        lambda x: x.mean(), x, groups=50, level=0.9, seed=generator()
     )
     half = 1.6765508919142635 * float(x.std()) / 50**0.5  # t, 49 degrees of freedom
     assert [float(low), float(high)] == pytest.approx(
@@ -147,16 +147,16 @@ def test_jackknife_interval_of_a_mean_is_the_textbook_one():
         ),
         (
             lambda: overlap.axis_overlap(
-                normal(9, 4), normal(9, 3), d_weak=4, d_strong=1, generator=generator()
+                normal(9, 4), normal(9, 3), d_weak=4, d_strong=1, seed=generator()
             ),
             r"d_weak must lie in 1\.\.3, the smaller width, got 4",
         ),
         (
-            lambda: overlap.jackknife_interval(torch.mean, normal(9), normal(8), generator=None),
+            lambda: overlap.jackknife_interval(torch.mean, normal(9), normal(8), seed=0),
             r"got lengths \[8, 9\]",
         ),
         (
-            lambda: overlap.jackknife_interval(torch.mean, normal(9), groups=10, generator=None),
+            lambda: overlap.jackknife_interval(torch.mean, normal(9), groups=10, seed=0),
             r"groups must lie in 2\.\.9, got 10",
         ),
         (

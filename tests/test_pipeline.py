@@ -76,7 +76,7 @@ def test_random_mistakes_have_the_right_number_and_no_pattern():
     label = torch.randint(3, (8, 1000), generator=g)
     target = torch.nn.functional.one_hot(label, 3).double()
     rate = torch.linspace(0, 1, 8, dtype=torch.float64)
-    got = random_mistakes(target, rate, generator=g)
+    got = random_mistakes(target, rate, seed=g)
     wrong = got.argmax(-1) != label
     assert wrong.sum(-1).tolist() == [round(1000 * r) for r in rate.tolist()]
     assert (got.sum(-1) == 1).all()
@@ -86,9 +86,9 @@ def test_random_mistakes_have_the_right_number_and_no_pattern():
     shift = ((got.argmax(-1) - label) % 3)[wrong]
     assert abs((shift == 1).double().mean() - 0.5) < 4 * (0.25 / len(shift)) ** 0.5
     with pytest.raises(ValueError, match=r"rate must lie in \[0, 1\], got -1 to 0"):
-        random_mistakes(target[:2], torch.tensor([-1.0, 0.0]), generator=g)
+        random_mistakes(target[:2], torch.tensor([-1.0, 0.0]), seed=g)
     with pytest.raises(ValueError, match="rate must hold target's 8 heads"):
-        random_mistakes(target, rate[:3], generator=g)
+        random_mistakes(target, rate[:3], seed=g)
 
 
 def test_classification_end_to_end_separates_the_roles():

@@ -36,7 +36,7 @@ def values(t, role, **setting):
 def test_ratio_of_means_at_every_setting_in_order():
     t = table()
     roles = ("weak", "student", "ceiling")
-    found = measured_ratio(t, ["d", "n"], pgr, roles, generator=generator())
+    found = measured_ratio(t, ["d", "n"], pgr, roles, seed=generator())
     assert found[["d", "n"]].to_numpy().tolist() == [[0.1, 9], [0.1, 3], [0.2, 9], [0.2, 3]]
     for row in found.itertuples():
         expected = pgr(*(values(t, role, d=row.d, n=row.n) for role in roles))
@@ -51,7 +51,7 @@ def test_heads_are_paired_whatever_the_order_of_rows():
     shared = t["head"] * 5.0
     t["value"] = np.where(t["role"] == "ceiling", t["value"], 100 + shared)
     mixed = t.sample(frac=1, random_state=1)
-    found = measured_ratio(mixed, ["d", "n"], opr, ("student", "weak"), generator=generator())
+    found = measured_ratio(mixed, ["d", "n"], opr, ("student", "weak"), seed=generator())
     assert (found["high"] - found["low"]).max() < 1e-12
 
 
@@ -67,11 +67,11 @@ def test_exact_ratio_equals_the_statistic():
 def test_bad_tables_are_refused():
     t = table()
     with pytest.raises(ValueError, match="table must have baseline for every head"):
-        measured_ratio(t, ["d", "n"], opr, ("student", "baseline"), generator=generator())
+        measured_ratio(t, ["d", "n"], opr, ("student", "baseline"), seed=generator())
     with pytest.raises(ValueError, match="table must have 1 row per d and n and role"):
         exact_ratio(t, ["d", "n"], opr, ("student", "weak"))
     short = t[~((t["role"] == "weak") & (t["head"] == 3))]
     with pytest.raises(ValueError, match="table must have weak for every head"):
-        measured_ratio(short, ["d", "n"], opr, ("student", "weak"), generator=generator())
+        measured_ratio(short, ["d", "n"], opr, ("student", "weak"), seed=generator())
     with pytest.raises(ValueError, match="table must have columns"):
         exact_ratio(pd.DataFrame({"d": [1]}), ["d"], opr, ("student", "weak"))

@@ -40,7 +40,7 @@ def test_join_expands_what_is_shared():
 def test_minority_share_is_exact(fraction, n):
     whole = sample(n=400)
     g = torch.Generator().manual_seed(0)
-    drawn = with_minority(whole, fraction, n, minority=(1, 2), generator=g)
+    drawn = with_minority(whole, fraction, n, minority=(1, 2), seed=g)
     assert len(drawn) == n
     assert int(torch.isin(drawn.group, torch.tensor([1, 2])).sum()) == round(fraction * n)
     assert len({tuple(row) for row in drawn.weak.tolist()}) == n  # without replacement
@@ -49,9 +49,7 @@ def test_minority_share_is_exact(fraction, n):
 def test_minority_draw_is_shuffled_and_repeatable():
     whole = sample(n=400)
     draws = [
-        with_minority(
-            whole, 0.5, 100, minority=(1, 2), generator=torch.Generator().manual_seed(seed)
-        )
+        with_minority(whole, 0.5, 100, minority=(1, 2), seed=torch.Generator().manual_seed(seed))
         for seed in (0, 0, 1)
     ]
     assert torch.equal(draws[0].weak, draws[1].weak)
@@ -71,7 +69,7 @@ def test_minority_draw_is_shuffled_and_repeatable():
 )
 def test_impossible_shares_are_refused(arguments, message):
     with pytest.raises(ValueError, match=message):
-        with_minority(sample(), *arguments, minority=(1, 2), generator=torch.Generator())
+        with_minority(sample(), *arguments, minority=(1, 2), seed=torch.Generator())
 
 
 @pytest.mark.parametrize(

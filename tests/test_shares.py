@@ -59,7 +59,7 @@ def samples(seen: Any, pair: tuple[str, str], part: str, share: float) -> Any:
     )
     drawing = generator_for({"part": part, "n": n}, seed=0)
     sizes = {"sizes": {part: n}, "minority": {part: share}}
-    return how(seen, *pair, **sizes, heads=3, generator=drawing)[part]
+    return how(seen, *pair, **sizes, heads=3, seed=drawing)[part]
 
 
 @pytest.mark.parametrize("fit", shares.FITS)

@@ -56,7 +56,7 @@ def without_finite_size(case, reading, *, trials, d_core=12):
     means, errors = [], []
     for scale in (1, 2):
         problem = aligned(**case, **SURFACE, reading=reading, d_core=scale * d_core)
-        risks = simulate(problem, trials=trials // scale, generator=generator(scale))
+        risks = simulate(problem, trials=trials // scale, seed=generator(scale))
         mean, error = mean_and_error(risks)
         means.append(torch.stack(mean) / per_label(problem))
         errors.append(torch.stack(error) / per_label(problem))
@@ -85,7 +85,7 @@ def test_distance_from_the_limit_falls_as_one_over_d_core(reading):
     for d_core, trials in ((4, 3000), (8, 1500), (16, 400)):
         problem = aligned(0.25, 0.15, d_core, minority_pool=0.5, reading=reading)
         limit = spurious.risks(problem)
-        mean, error = mean_and_error(simulate(problem, trials=trials, generator=generator(d_core)))
+        mean, error = mean_and_error(simulate(problem, trials=trials, seed=generator(d_core)))
         rows = zip(mean, error, limit, strict=True)
         scaled.append([(d_core * (m / p - 1), d_core * e / p) for m, e, p in rows])
     coarse, middle, fine = (dict(zip(Risks._fields, rows, strict=True)) for rows in scaled)
@@ -99,7 +99,7 @@ def test_distance_from_the_limit_falls_as_one_over_d_core(reading):
 
 def published_over_simulated(used, reading, **changes):
     problem = aligned(used, 0.6 * used, 16, reading=reading, **changes)
-    mean, error = mean_and_error(simulate(problem, trials=100, generator=generator()))
+    mean, error = mean_and_error(simulate(problem, trials=100, seed=generator()))
     predicted = published_risks(problem)
     assert float(error[0] / mean[0]) < 0.01
     return float(predicted.weak / mean[0]), float(predicted.student / mean[1])
@@ -126,12 +126,12 @@ def test_quoted_theorem_fails_for_a_mixture_however_plentiful_the_data():
         "minority_pool": 0.1,
     }
     problem = aligned(0.01, 0.006, 16, reading="mixture", **setting)
-    mean, error = mean_and_error(simulate(problem, trials=60, generator=generator()))
+    mean, error = mean_and_error(simulate(problem, trials=60, seed=generator()))
     quoted, leading = published_risks(problem), leading_order_risks(problem)
     assert quoted.student > quoted.weak
     assert mean[1] + 4 * error[1] < 0.5 * mean[0]
     assert mean[1] == pytest.approx(float(leading.student), rel=0.1)
     assert quoted.student > 2 * mean[1]
     same = aligned(0.01, 0.006, 16, reading="mean", **setting)
-    mean, error = mean_and_error(simulate(same, trials=60, generator=generator()))
+    mean, error = mean_and_error(simulate(same, trials=60, seed=generator()))
     assert mean[1] > mean[0] + 4 * (error[0] + error[1])

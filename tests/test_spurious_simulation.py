@@ -52,7 +52,7 @@ def test_same_mean_as_fits_to_drawn_labels(reading):
     other = {"mean": "mixture", "mixture": "mean"}[reading]
 
     def worst_z(candidate):
-        fast = torch.stack(simulate(candidate, trials=1500, generator=generator(2)))
+        fast = torch.stack(simulate(candidate, trials=1500, seed=generator(2)))
         error = (slow.var(1) / slow.shape[1] + fast.var(1) / fast.shape[1]).sqrt()
         return float(((slow.mean(1) - fast.mean(1)) / error).abs().max())
 
@@ -64,7 +64,7 @@ def test_same_mean_as_fits_to_drawn_labels(reading):
 def test_settings_share_examples_and_trials_do_not():
     pool, test = torch.tensor([[0.1], [0.4]]), torch.tensor([0.0, 0.5, 1.0])
     problem = aligned(minority_pool=pool, minority_test=test, reading="mixture")
-    risks = simulate(problem, trials=5, generator=generator())
+    risks = simulate(problem, trials=5, seed=generator())
     assert all(role.shape == (5, 2, 3) for role in risks)
     assert torch.equal(risks.weak[:, 0], risks.weak[:, 1])
     assert len(risks.student[:, :, 1].unique()) == 10
@@ -75,7 +75,7 @@ def test_settings_share_examples_and_trials_do_not():
 def test_same_generator_same_trials():
     problem = aligned(reading="mixture")
     first, again, other = (
-        torch.stack(simulate(problem, trials=2, generator=generator(s))) for s in (5, 5, 6)
+        torch.stack(simulate(problem, trials=2, seed=generator(s))) for s in (5, 5, 6)
     )
     assert torch.equal(first, again)
     assert not torch.equal(first, other)
@@ -84,7 +84,7 @@ def test_same_generator_same_trials():
 @pytest.mark.parametrize("n_labeled", [512, 513, 1500])
 def test_every_block_of_examples_counts_once(n_labeled):
     problem = replace(aligned(), n_labeled=n_labeled)
-    mean, error = mean_and_error(simulate(problem, trials=60, generator=generator()))
+    mean, error = mean_and_error(simulate(problem, trials=60, seed=generator()))
     lost_block = spurious.risks(replace(problem, n_labeled=n_labeled - 400)).weak
     assert float(error[0] / mean[0]) < 0.01
     assert float(mean[0] / spurious.risks(problem).weak) == pytest.approx(1, abs=0.04)
@@ -93,4 +93,4 @@ def test_every_block_of_examples_counts_once(n_labeled):
 
 def test_no_trials_are_refused():
     with pytest.raises(ValueError, match="trials must be at least 1, got 0"):
-        simulate(aligned(), trials=0, generator=generator())
+        simulate(aligned(), trials=0, seed=generator())

@@ -67,7 +67,7 @@ def by_hand(*, steps, batch_size, lr, warmup=0, weight_decay=0.0, augment=None):
 def test_fit_equals_the_plain_loop(extra):
     settings = SETTINGS | extra
     network, losses = by_hand(**settings)
-    result = fit(Network(), loss, (IMAGES, LABELS), generator=generator(), **settings)
+    result = fit(Network(), loss, (IMAGES, LABELS), seed=generator(), **settings)
     torch.testing.assert_close(result.losses, losses, rtol=1e-5, atol=1e-6)
     torch.testing.assert_close(weights(result.network), weights(network), rtol=1e-4, atol=1e-6)
     # The control: the setting under test matters more than the tolerance.
@@ -78,7 +78,7 @@ def test_fit_equals_the_plain_loop(extra):
 
 def test_fit_learns():
     result = fit(
-        Network(), loss, (IMAGES, LABELS), steps=300, batch_size=20, lr=0.01, generator=generator()
+        Network(), loss, (IMAGES, LABELS), steps=300, batch_size=20, lr=0.01, seed=generator()
     )
     chance = 0.6931
     assert result.losses[0] == pytest.approx(chance, abs=0.1)
@@ -89,7 +89,7 @@ def test_fit_leaves_its_arguments_alone():
     network = Network().eval()
     before = content_key(network, IMAGES, LABELS)
     state = torch.get_rng_state()
-    result = fit(network, loss, (IMAGES, LABELS), generator=generator(), **SETTINGS)
+    result = fit(network, loss, (IMAGES, LABELS), seed=generator(), **SETTINGS)
     assert content_key(network, IMAGES, LABELS) == before
     assert not network.training
     assert not result.network.training
@@ -104,7 +104,7 @@ def test_each_epoch_visits_every_example_once():
         return images, labels
 
     data = (IMAGES, LABELS, torch.arange(N))
-    fit(Network(), loss, data, augment=watch, generator=generator(), steps=10, batch_size=8, lr=0.1)
+    fit(Network(), loss, data, augment=watch, seed=generator(), steps=10, batch_size=8, lr=0.1)
     first, second = torch.cat(seen[:5]), torch.cat(seen[5:])
     assert torch.equal(first.sort().values, torch.arange(N))
     assert torch.equal(second.sort().values, torch.arange(N))
@@ -113,7 +113,7 @@ def test_each_epoch_visits_every_example_once():
 
 def test_seeds_matter_and_repeat():
     run = lambda seed: weights(
-        fit(Network(), loss, (IMAGES, LABELS), generator=generator(seed), **SETTINGS).network
+        fit(Network(), loss, (IMAGES, LABELS), seed=generator(seed), **SETTINGS).network
     )
     assert torch.equal(run(0), run(0))
     assert not torch.equal(run(0), run(1))
@@ -122,23 +122,21 @@ def test_seeds_matter_and_repeat():
 def test_compiled_gives_the_same(monkeypatch):
     # The tracing is what can go wrong here; generating machine code takes a quarter of a minute.
     monkeypatch.setattr(torch, "compile", functools.partial(torch.compile, backend="aot_eager"))
-    plain = fit(Network(), loss, (IMAGES, LABELS), generator=generator(), **SETTINGS)
+    plain = fit(Network(), loss, (IMAGES, LABELS), seed=generator(), **SETTINGS)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the compiler's own
-        fast = fit(
-            Network(), loss, (IMAGES, LABELS), generator=generator(), compiled=True, **SETTINGS
-        )
+        fast = fit(Network(), loss, (IMAGES, LABELS), seed=generator(), compiled=True, **SETTINGS)
     torch.testing.assert_close(fast.losses, plain.losses, rtol=1e-4, atol=1e-6)
     assert list(fast.network.state_dict()) == list(plain.network.state_dict())
 
 
 def test_no_bar_without_tqdm(monkeypatch):
-    plain = fit(Network(), loss, (IMAGES, LABELS), generator=generator(), **SETTINGS)
+    plain = fit(Network(), loss, (IMAGES, LABELS), seed=generator(), **SETTINGS)
     monkeypatch.setitem(sys.modules, "tqdm", None)
-    bare = fit(Network(), loss, (IMAGES, LABELS), generator=generator(), **SETTINGS)
+    bare = fit(Network(), loss, (IMAGES, LABELS), seed=generator(), **SETTINGS)
     assert torch.equal(plain.losses, bare.losses)
 
 
 def test_nothing_is_printed_where_nobody_watches(capfd):
-    fit(Network(), loss, (IMAGES, LABELS), generator=generator(), **SETTINGS)
+    fit(Network(), loss, (IMAGES, LABELS), seed=generator(), **SETTINGS)
     assert capfd.readouterr() == ("", "")

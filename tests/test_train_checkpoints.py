@@ -31,7 +31,7 @@ def stalls(*batch):
         time.sleep(600)
     return loss(*batch)
 
-result = fit(Network(), stalls, (IMAGES, LABELS), generator=generator(), augment=noisy, steps=60,
+result = fit(Network(), stalls, (IMAGES, LABELS), seed=generator(), augment=noisy, steps=60,
              batch_size=8, lr=0.01, checkpoint=sys.argv[1], checkpoint_every=7)
 torch.save([weights(result.network), result.losses], sys.argv[1] + ".result")
 """
@@ -83,7 +83,7 @@ def test_each_saved_part_is_needed(tmp_path, forgotten):
     """The control of the test above: leave one part out and the bits differ."""
     path = tmp_path / "c"
     settings = SETTINGS | {"augment": noisy, "checkpoint": path, "checkpoint_every": 7}
-    run = lambda loss: fit(Network(), loss, (IMAGES, LABELS), generator=generator(), **settings)
+    run = lambda loss: fit(Network(), loss, (IMAGES, LABELS), seed=generator(), **settings)
     whole = run(loss).network
     path.unlink()
     with pytest.raises(InterruptedError):
@@ -102,8 +102,8 @@ def test_each_saved_part_is_needed(tmp_path, forgotten):
 
 def test_a_finished_run_is_not_repeated(tmp_path):
     settings = SETTINGS | {"checkpoint": tmp_path / "folder" / "c"}
-    first = fit(Network(), loss, (IMAGES, LABELS), generator=generator(), **settings)
-    again = fit(Network(), stop_at(0), (IMAGES, LABELS), generator=generator(), **settings)
+    first = fit(Network(), loss, (IMAGES, LABELS), seed=generator(), **settings)
+    again = fit(Network(), stop_at(0), (IMAGES, LABELS), seed=generator(), **settings)
     assert torch.equal(weights(first.network), weights(again.network))
     assert torch.equal(first.losses, again.losses)
 
@@ -112,7 +112,7 @@ def test_a_finished_run_is_not_repeated(tmp_path):
 def test_checkpoint_of_another_run_is_refused(tmp_path, change):
     settings = SETTINGS | {"checkpoint": tmp_path / "c"}
     network, images, labels, seed = Network(), IMAGES, LABELS, 0
-    fit(network, loss, (images, labels), generator=generator(seed), **settings)
+    fit(network, loss, (images, labels), seed=generator(seed), **settings)
     if change == "network":
         network.linear.bias.data[0] += 1e-6
     elif change == "images":
@@ -124,7 +124,7 @@ def test_checkpoint_of_another_run_is_refused(tmp_path, change):
     else:
         settings[change] *= 2
     with pytest.raises(ValueError, match="is of a run with another network, other data"):
-        fit(network, loss, (images, labels), generator=generator(seed), **settings)
+        fit(network, loss, (images, labels), seed=generator(seed), **settings)
 
 
 def test_a_crash_while_writing_keeps_the_last_checkpoint(tmp_path, monkeypatch):
@@ -142,18 +142,18 @@ def test_a_crash_while_writing_keeps_the_last_checkpoint(tmp_path, monkeypatch):
 
     monkeypatch.setattr(torch, "save", crash_at_the_third)
     with pytest.raises(InterruptedError):
-        fit(Network(), loss, (IMAGES, LABELS), generator=generator(), **settings)
+        fit(Network(), loss, (IMAGES, LABELS), seed=generator(), **settings)
     assert torch.load(path, weights_only=True)["done"] == 6
     assert list(tmp_path.iterdir()) == [path]
 
 
 def test_a_run_that_stops_early_keeps_the_whole_schedule(tmp_path):
     checkpoint, settings = tmp_path / "c", SETTINGS | {"warmup": 3}
-    whole = fit(Network(), loss, (IMAGES, LABELS), generator=generator(), **settings)
+    whole = fit(Network(), loss, (IMAGES, LABELS), seed=generator(), **settings)
 
     def continued(stop: int) -> torch.Tensor:
         again = settings | {"checkpoint": checkpoint, "stop": stop}
-        fitted = fit(Network(), loss, (IMAGES, LABELS), generator=generator(), **again)
+        fitted = fit(Network(), loss, (IMAGES, LABELS), seed=generator(), **again)
         assert torch.equal(fitted.losses, whole.losses[:stop])
         return weights(fitted.network)
 

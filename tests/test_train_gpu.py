@@ -35,7 +35,7 @@ def test_gpu_learns_what_the_cpu_learns(monkeypatch, precision):
     monkeypatch.setattr("w2s_tutorial.networks.run.mixed_precision", lambda device: precision)
     settings = dict(steps=300, batch_size=20, lr=0.01)
     chosen = generator()
-    result = fit(Network(), loss, (IMAGES, LABELS), generator=chosen, device="cuda", **settings)
+    result = fit(Network(), loss, (IMAGES, LABELS), seed=chosen, device="cuda", **settings)
     assert result.losses.device.type == "cpu"
     assert next(result.network.parameters()).dtype == torch.float32
     assert result.losses[-20:].mean() < 0.3 * 0.6931

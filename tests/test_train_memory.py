@@ -26,10 +26,10 @@ def limited(most: int):
 
 @pytest.mark.parametrize("most", [3, 1])
 def test_out_of_memory_halves_the_micro_batch_and_changes_nothing(most):
-    plain = fit(Network(), loss, (IMAGES, LABELS), generator=generator(), **SETTINGS)
+    plain = fit(Network(), loss, (IMAGES, LABELS), seed=generator(), **SETTINGS)
     tight, sizes = limited(most)
     with pytest.warns(UserWarning, match="out of memory: micro_batch is now") as told:
-        result = fit(Network(), tight, (IMAGES, LABELS), generator=generator(), **SETTINGS)
+        result = fit(Network(), tight, (IMAGES, LABELS), seed=generator(), **SETTINGS)
     torch.testing.assert_close(result.losses, plain.losses, rtol=1e-5, atol=1e-6)
     torch.testing.assert_close(
         weights(result.network), weights(plain.network), rtol=1e-4, atol=1e-6
@@ -46,18 +46,18 @@ def test_out_of_memory_for_one_example_is_an_error():
         pytest.warns(UserWarning, match="micro_batch is now"),
         pytest.raises(torch.OutOfMemoryError, match="pretence") as error,
     ):
-        fit(Network(), tight, (IMAGES, LABELS), generator=generator(), **SETTINGS)
+        fit(Network(), tight, (IMAGES, LABELS), seed=generator(), **SETTINGS)
     assert error.value.__notes__ == ["with micro_batch=1; pass a smaller one"]
 
 
 @pytest.mark.parametrize("micro_batch", [1, 3, 8, 100])
 def test_micro_batches_change_nothing(micro_batch):
-    plain = fit(Network(), loss, (IMAGES, LABELS), generator=generator(), **SETTINGS)
+    plain = fit(Network(), loss, (IMAGES, LABELS), seed=generator(), **SETTINGS)
     result = fit(
         Network(),
         loss,
         (IMAGES, LABELS),
-        generator=generator(),
+        seed=generator(),
         micro_batch=micro_batch,
         **SETTINGS,
     )
@@ -69,5 +69,5 @@ def test_the_micro_batch_that_fitted_is_remembered(tmp_path):
     settings = SETTINGS | {"checkpoint": path}
     tight, _ = limited(3)
     with pytest.warns(UserWarning, match="micro_batch is now"):
-        fit(Network(), tight, (IMAGES, LABELS), generator=generator(), **settings)
+        fit(Network(), tight, (IMAGES, LABELS), seed=generator(), **settings)
     assert torch.load(path, weights_only=True)["micro_batch"] == 2

@@ -26,13 +26,13 @@ def watched(network, images, labels):
     return loss(network, images, labels)
 
 settings = dict(steps=12, batch_size=8, lr=0.01, augment=noisy, micro_batch=3)
-result = fit(Network(), watched, (IMAGES, LABELS), generator=generator(), **settings)
+result = fit(Network(), watched, (IMAGES, LABELS), seed=generator(), **settings)
 found = [torch.empty_like(weights(result.network)) for _ in range(dist.get_world_size())]
 dist.all_gather(found, weights(result.network))
 assert all(torch.equal(found[0], one) for one in found)
 assert seen == [3, 1] * 12, seen
 try:
-    fit(Network(), loss, (IMAGES, LABELS), generator=generator(), steps=1, batch_size=7, lr=0.1)
+    fit(Network(), loss, (IMAGES, LABELS), seed=generator(), steps=1, batch_size=7, lr=0.1)
 except ValueError as problem:
     assert "batch_size must divide by the 2 processes, got 7" in str(problem)
 else:
@@ -57,6 +57,6 @@ def test_two_processes_give_what_one_gives(tmp_path):
     )
     assert done.returncode == 0, done.stderr
     found, losses = torch.load(told, weights_only=True)
-    one = fit(Network(), loss, (IMAGES, LABELS), generator=generator(), augment=noisy, **SETTINGS)
+    one = fit(Network(), loss, (IMAGES, LABELS), seed=generator(), augment=noisy, **SETTINGS)
     torch.testing.assert_close(losses, one.losses, rtol=1e-5, atol=1e-6)
     torch.testing.assert_close(found, weights(one.network), rtol=1e-4, atol=1e-6)

@@ -19,7 +19,7 @@ def test_a_broken_loss_stops_and_names_its_step(bad, tmp_path):
 
     settings = SETTINGS | {"steps": 300, "checkpoint": tmp_path / "c", "checkpoint_every": 10}
     with pytest.raises(FloatingPointError, match=f"loss at step 7 is {bad}"):
-        fit(Network(), breaks, (IMAGES, LABELS), generator=generator(), **settings)
+        fit(Network(), breaks, (IMAGES, LABELS), seed=generator(), **settings)
     assert len(calls) == 10  # looked at before the broken weights were written
     assert not (tmp_path / "c").exists()
 
@@ -43,4 +43,4 @@ def test_a_broken_loss_stops_and_names_its_step(bad, tmp_path):
 def test_fit_refuses(change, message):
     arguments = {"loss": loss, "data": (IMAGES, LABELS)} | SETTINGS | change
     with pytest.raises(ValueError, match=message):
-        fit(Network(), generator=generator(), **arguments)
+        fit(Network(), seed=generator(), **arguments)

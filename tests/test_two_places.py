@@ -9,7 +9,7 @@ from w2s_tutorial.confidence.synthetic import CORE, two_places
 def test_synthetic_examples_have_the_shares_and_the_distances_asked_for():
     sample = two_places(
         sizes={"pool": 4000}, minority={"pool": 0.2}, heads=4, strong_place=2.0,
-        generator=torch.Generator().manual_seed(0),
+        seed=torch.Generator().manual_seed(0),
     )["pool"]  # fmt: skip
     few = (sample.group == 1) | (sample.group == 2)
     assert few.float().mean(-1).tolist() == [pytest.approx(0.2)] * 4

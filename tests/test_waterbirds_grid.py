@@ -40,7 +40,7 @@ def generator(seed: int = 0) -> torch.Generator:
 def toy() -> grouped.GroupedFeatures:
     """Groups of 400, 60, 40 and 200; each example's only feature is its number."""
     group = torch.repeat_interleave(torch.arange(4), torch.tensor([400, 60, 40, 200]))
-    part = grouped.deal(group, labeled=0.25, generator=generator())
+    part = grouped.deal(group, labeled=0.25, seed=generator())
     number = torch.arange(len(group), dtype=torch.float64)[:, None]
     return grouped.GroupedFeatures({"number": number}, group // 2, group % 2, part)
 
@@ -50,7 +50,7 @@ def test_every_group_is_dealt_in_the_same_proportion_and_parts_never_meet(toy):
         assert int((toy.part[toy.group == g] == 0).sum()) == n // 4
     sizes, minority = {"labeled": 40, "pool": 100}, {"labeled": 0.5, "pool": 0.3}
     asked = {"sizes": sizes, "minority": minority, "heads": 5}
-    drawn = grouped.draw(toy, "number", "number", **asked, generator=generator())
+    drawn = grouped.draw(toy, "number", "number", **asked, seed=generator())
     for part, sample in drawn.items():
         odd_one = torch.isin(sample.group, torch.tensor([1, 2])).sum(-1)
         assert (odd_one == round(minority[part] * sizes[part])).all()
@@ -72,11 +72,11 @@ def test_what_is_not_there_is_refused(toy):
         ({"minority": {"pool": 1.5}}, r"minority in \[0, 1\], got 20, 1 and 1.5"),
     ):
         with pytest.raises(ValueError, match=message):
-            grouped.draw(toy, "number", "number", **good | change, generator=generator())
+            grouped.draw(toy, "number", "number", **good | change, seed=generator())
     with pytest.raises(ValueError, match="backbone must be one of number, got 'clip'"):
-        grouped.draw(toy, "clip", "number", **good, generator=generator())
+        grouped.draw(toy, "clip", "number", **good, seed=generator())
     with pytest.raises(ValueError, match=r"labeled must lie in \(0, 1\), got 1"):
-        grouped.deal(toy.group, labeled=1, generator=generator())
+        grouped.deal(toy.group, labeled=1, seed=generator())
     for change in ({"label": toy.label[:9]}, {"features": {}}, {"attribute": toy.attribute + 1}):
         with pytest.raises(ValueError, match=r"label's|at least 1 backbone|must be 0 or 1"):
             replace(toy, **change)

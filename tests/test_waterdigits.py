@@ -19,7 +19,7 @@ def seeded(seed: int = 0) -> torch.Generator:
 
 @pytest.fixture(scope="module")
 def composites() -> waterdigits.Composites:
-    return waterdigits.compose(generator=seeded())
+    return waterdigits.compose(seed=seeded())
 
 
 def rows_of_head(parts: tuple[waterdigits.Choice, ...], head: int) -> list[set[int]]:
@@ -27,7 +27,7 @@ def rows_of_head(parts: tuple[waterdigits.Choice, ...], head: int) -> list[set[i
 
 
 def test_no_digit_is_in_two_parts_of_a_head():
-    parts = waterdigits.choose(LABEL, **PARTS, generator=seeded())
+    parts = waterdigits.choose(LABEL, **PARTS, seed=seeded())
     for head in range(5):
         rows = rows_of_head(parts, head)
         assert [len(found) for found in rows] == [20, 60, 40]  # nor twice in one part
@@ -48,7 +48,7 @@ def test_no_digit_is_in_two_parts_of_a_head():
 )
 def test_the_minority_share_is_exact_in_every_head(n: int, share: float, groups: tuple[int, ...]):
     kwargs = {"sizes": (n,), "minority": (share,), "heads": 7}
-    (part,) = waterdigits.choose(LABEL, **kwargs, generator=seeded())
+    (part,) = waterdigits.choose(LABEL, **kwargs, seed=seeded())
     group = 2 * LABEL[part.row] + part.photograph
     assert torch.stack([(group == k).sum(1) for k in range(4)], 1).tolist() == [list(groups)] * 7
     assert sum(groups[1:3]) == round(share * n)
@@ -66,7 +66,7 @@ def test_draw_looks_up_the_chosen_composites(composites: waterdigits.Composites)
         sizes=(60, 40),
         minority=(0.2, 0.5),
         heads=3,
-        generator=seeded(),
+        seed=seeded(),
     )
     for sample in (labeled, test):
         label = composites.label[sample.weak[..., 0].long()]
@@ -79,7 +79,7 @@ def test_draw_looks_up_the_chosen_composites(composites: waterdigits.Composites)
 def test_a_slice_is_a_random_subset_in_every_head():
     # Were a part sorted by label or group, its first half would be one label.
     many = {"sizes": (100,), "minority": (0.5,), "heads": 400}
-    (part,) = waterdigits.choose(LABEL, **many, generator=seeded())
+    (part,) = waterdigits.choose(LABEL, **many, seed=seeded())
     odd = LABEL[part.row][:, :50].float().mean(1)
     error = (0.25 / 50 * (1 - 50 / 100)) ** 0.5 / 400**0.5  # drawn without replacement
     assert abs(float(odd.mean()) - 0.5) < 4 * error
@@ -103,7 +103,7 @@ def columns(monkeypatch: pytest.MonkeyPatch, *, downstream: bool) -> set[int]:
     monkeypatch.setattr(digit_scenes, "photographs", lambda: ruler)
     where = torch.arange(2000) % 2
     blank = torch.zeros(2000, 1, 16, 16)
-    patches = lay_over(blank, where, downstream=downstream, generator=seeded())
+    patches = lay_over(blank, where, downstream=downstream, seed=seeded())
     return set((patches / 0.7).round().long().flatten().tolist())
 
 
@@ -115,13 +115,12 @@ def test_pretraining_and_downstream_share_no_part_of_a_photograph(monkeypatch: p
 
 
 def test_both_composites_of_a_digit_carry_the_same_ink():
-    ink = place(digit_images()[0][:50], generator=seeded())
+    ink = place(digit_images()[0][:50], seed=seeded())
     pictures = [
-        lay_over(ink, torch.full((50,), k), downstream=True, generator=seeded(k)) for k in (0, 1)
+        lay_over(ink, torch.full((50,), k), downstream=True, seed=seeded(k)) for k in (0, 1)
     ]
     blanks = [
-        lay_over(ink * 0, torch.full((50,), k), downstream=True, generator=seeded(k))
-        for k in (0, 1)
+        lay_over(ink * 0, torch.full((50,), k), downstream=True, seed=seeded(k)) for k in (0, 1)
     ]
 
     def recovered(picture: Tensor, blank: Tensor) -> Tensor:
@@ -144,7 +143,7 @@ def test_composites_are_images_and_their_mean_tells_the_photograph(
 
 
 def test_the_generator_decides():
-    first, again, other = (waterdigits.compose(generator=seeded(k)) for k in (1, 1, 2))
+    first, again, other = (waterdigits.compose(seed=seeded(k)) for k in (1, 1, 2))
     assert torch.equal(first.images, again.images)
     assert not torch.equal(first.images, other.images)
 
@@ -164,11 +163,11 @@ def test_the_generator_decides():
 )
 def test_choose_refuses(change: dict[str, object], message: str):
     with pytest.raises(ValueError, match=message):
-        waterdigits.choose(LABEL, **{**PARTS, **change}, generator=seeded())
+        waterdigits.choose(LABEL, **{**PARTS, **change}, seed=seeded())
 
 
 def test_draw_refuses_features_of_other_composites(composites: waterdigits.Composites):
     right, wrong = torch.zeros(1411, 2, 3), torch.zeros(1411, 3)
     for weak, strong in ((right, wrong), (wrong, right), (right[:5], right)):
         with pytest.raises(ValueError, match=r"weak and strong must be \(1411, 2, d\), got"):
-            waterdigits.draw(composites, weak, strong, **PARTS, generator=seeded())
+            waterdigits.draw(composites, weak, strong, **PARTS, seed=seeded())

@@ -48,7 +48,7 @@ def test_the_weights_give_the_stored_features(name: str, reference: dict[str, np
 
 def test_composites_are_those_of_the_reference(reference: dict[str, np.ndarray]):
     # Decoders of JPEG may differ by a grey level, rounding adds a half.
-    composites = waterdigits.compose(generator=torch.Generator().manual_seed(0)).images[:16]
+    composites = waterdigits.compose(seed=torch.Generator().manual_seed(0)).images[:16]
     stored = torch.from_numpy(reference["images"]) / 255
     assert float((composites - stored).abs().max()) < 2 / 255
 
@@ -64,7 +64,7 @@ def test_backbones_are_frozen_and_take_any_leading_shape():
 
 
 def test_strong_paints_digits_better_than_pixels_do():
-    composites = waterdigits.compose(generator=torch.Generator().manual_seed(1))
+    composites = waterdigits.compose(seed=torch.Generator().manual_seed(1))
     truth = waterdigits.digit_images()[0][waterdigits.DOWNSTREAM][:, None]
     error = {
         name: float((waterdigits.backbone(name).clean(composites.images) - truth).square().mean())

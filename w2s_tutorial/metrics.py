@@ -12,6 +12,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from w2s_tutorial.seeds import Seed, generator_of
+
 
 def _right(output: Tensor, target: Tensor) -> Tensor:
     if output.shape[-2:] != target.shape[-2:] or output.shape[-2] == 0:
@@ -156,7 +158,7 @@ def bootstrap_interval(
     *samples: Tensor,
     level: float = 0.95,
     repeats: int = 2000,
-    generator: torch.Generator,
+    seed: Seed,
 ) -> tuple[Tensor, Tensor]:
     """Percentile bootstrap interval of a statistic of heads, resampling heads jointly.
 
@@ -165,7 +167,7 @@ def bootstrap_interval(
         samples: (h,) each, one value per head, the same heads in the same order.
         level: coverage, in (0, 1).
         repeats: bootstrap draws.
-        generator: consumed for the draws.
+        seed: integer or generator, consumed for the draws.
 
     Returns:
         (low, high), scalars; NaN if any draw has no defined statistic.
@@ -173,6 +175,7 @@ def bootstrap_interval(
     Raises:
         ValueError: if samples list different numbers of heads, or fewer than 2.
     """
+    generator = generator_of(seed)
     sizes = {tuple(sample.shape) for sample in samples}
     if len(sizes) != 1 or len(size := next(iter(sizes))) != 1 or size[0] < 2:
         raise ValueError(f"samples must list the same heads, at least 2, got {sorted(sizes)}")

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from w2s_tutorial.dimension import basis_of, clean
 from w2s_tutorial.problems import IntrinsicProblem
+from w2s_tutorial.seeds import Seed, generator_of
 
 
 def shared_dimension(weak: Tensor, strong: Tensor, *, center: bool = True) -> Tensor:
@@ -50,9 +51,7 @@ def shared_dimension(weak: Tensor, strong: Tensor, *, center: bool = True) -> Te
     return (m * raw - d_weak * d_strong) / (m + raw - d_weak - d_strong)
 
 
-def axis_overlap(
-    weak: Tensor, strong: Tensor, *, d_weak: int, d_strong: int, generator: torch.Generator
-) -> Tensor:
+def axis_overlap(weak: Tensor, strong: Tensor, *, d_weak: int, d_strong: int, seed: Seed) -> Tensor:
     """|V_s' V_w|² of principal axes, the estimate of d_sw in the code of Dong et al. (2025).
 
     It compares coordinates of one network with coordinates of another. These are unrelated, so it
@@ -64,11 +63,12 @@ def axis_overlap(
         strong: (m, any).
         d_weak: number of principal axes of weak, 1 to the smaller width.
         d_strong: number of principal axes of strong, 1 to the smaller width.
-        generator: consumed if the widths differ.
+        seed: integer or generator, consumed if the widths differ.
 
     Raises:
         ValueError: if a number of axes is out of range, or a view is empty, 0 or not finite.
     """
+    generator = generator_of(seed)
     views = [clean(weak, center=False), clean(strong, center=False)]
     width = min(view.shape[1] for view in views)
     for name, d in (("d_weak", d_weak), ("d_strong", d_strong)):
@@ -88,7 +88,7 @@ def jackknife_interval(
     *samples: Tensor,
     groups: int = 50,
     level: float = 0.95,
-    generator: torch.Generator,
+    seed: Seed,
 ) -> tuple[Tensor, Tensor]:
     """Low and high end of an interval for a smooth statistic, leaving out groups of examples.
 
@@ -102,11 +102,12 @@ def jackknife_interval(
         samples: (m, any) each.
         groups: number of groups, 2 to m.
         level: in (0, 1).
-        generator: consumed to deal the examples into groups.
+        seed: integer or generator, consumed to deal the examples into groups.
 
     Raises:
         ValueError: if groups or level are out of range, or samples differ in m.
     """
+    generator = generator_of(seed)
     sizes = {len(sample) for sample in samples}
     if len(sizes) != 1:
         raise ValueError(f"samples must list the same examples, got lengths {sorted(sizes)}")

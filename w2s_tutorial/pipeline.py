@@ -11,6 +11,7 @@ from torch import Tensor
 
 from w2s_tutorial.heads.linear import Heads
 from w2s_tutorial.sample import Sample, join
+from w2s_tutorial.seeds import Seed, generator_of
 
 Fit = Callable[[Tensor, Tensor], Heads]
 
@@ -43,7 +44,7 @@ def soft(output: Tensor) -> Tensor:
     return output.softmax(-1)
 
 
-def random_mistakes(target: Tensor, rate: Tensor, *, generator: torch.Generator) -> Tensor:
+def random_mistakes(target: Tensor, rate: Tensor, *, seed: Seed) -> Tensor:
     """True labels with mistakes thrown in by dice: the control for a teacher's mistakes.
 
     A teacher that errs equally often, but in a way its student can see, teaches worse than dice.
@@ -51,7 +52,7 @@ def random_mistakes(target: Tensor, rate: Tensor, *, generator: torch.Generator)
     Args:
         target: (h, n, c) one-hot true labels.
         rate: (h,) share of examples to mislabel, in [0, 1]; round(rate * n) of them are.
-        generator: consumed for which examples, and for which wrong class each one gets.
+        seed: integer or generator, consumed for which examples, and for the wrong class of each.
 
     Returns:
         (h, n, c) one-hot labels.
@@ -59,6 +60,7 @@ def random_mistakes(target: Tensor, rate: Tensor, *, generator: torch.Generator)
     Raises:
         ValueError: if a rate leaves [0, 1], or target and rate differ in heads.
     """
+    generator = generator_of(seed)
     h, n, c = target.shape
     if rate.shape != (h,):
         raise ValueError(f"rate must hold target's {h} heads, got shape {tuple(rate.shape)}")

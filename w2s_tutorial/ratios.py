@@ -10,6 +10,7 @@ from torch import Tensor
 
 from w2s_tutorial.figures.findings import check_table
 from w2s_tutorial.metrics import bootstrap_interval
+from w2s_tutorial.seeds import Seed, generator_of
 
 
 def measured_ratio(
@@ -19,7 +20,7 @@ def measured_ratio(
     roles: Sequence[str],
     *,
     level: float = 0.95,
-    generator: torch.Generator,
+    seed: Seed,
 ) -> DataFrame:
     """A statistic of several roles at every setting, with a bootstrap interval over heads.
 
@@ -29,7 +30,7 @@ def measured_ratio(
         statistic: of one tensor (..., h) per role, such as `metrics.pgr`.
         roles: what statistic takes, in this order.
         level: coverage of the interval.
-        generator: consumed for the draws of the bootstrap.
+        seed: integer or generator, consumed for the draws of the bootstrap.
 
     Returns:
         The columns of by, then mean (the statistic), low, high.
@@ -37,11 +38,12 @@ def measured_ratio(
     Raises:
         ValueError: if a column or role is missing, or heads differ between roles.
     """
+    generator = generator_of(seed)
     check_table("table", table, key=[*by, "role", "head"], finite=["value"])
     rows = []
     for setting, part in table.groupby(list(by), sort=False):
         risks = _columns(part, ["head"], roles)
-        low, high = bootstrap_interval(statistic, *risks, level=level, generator=generator)
+        low, high = bootstrap_interval(statistic, *risks, level=level, seed=generator)
         rows.append([*setting, *map(float, (statistic(*risks), low, high))])
     return DataFrame(rows, columns=[*by, "mean", "low", "high"])
 

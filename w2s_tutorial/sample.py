@@ -12,6 +12,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from w2s_tutorial.seeds import Seed, generator_of
+
 
 @dataclass(frozen=True)
 class Sample:
@@ -104,7 +106,7 @@ def join(*samples: Sample) -> Sample:
 
 
 def with_minority(
-    sample: Sample, fraction: float, n: int, *, minority: Sequence[int], generator: torch.Generator
+    sample: Sample, fraction: float, n: int, *, minority: Sequence[int], seed: Seed
 ) -> Sample:
     """n of the examples, drawn without replacement, of which a set share is of minority groups.
 
@@ -116,12 +118,13 @@ def with_minority(
         fraction: share of minority examples (eta), in [0, 1].
         n: number of examples to draw.
         minority: the groups that count as minority.
-        generator: consumed for the draw.
+        seed: integer or generator, consumed for the draw.
 
     Raises:
         ValueError: if fraction leaves [0, 1], n is below 1, groups differ between heads, or the
             sample has too few examples of one kind (the message says how many there are).
     """
+    generator = generator_of(seed)
     if not 0.0 <= fraction <= 1.0:
         raise ValueError(f"fraction must lie in [0, 1], got {fraction}")
     if n < 1:

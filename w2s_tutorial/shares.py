@@ -156,7 +156,7 @@ def _draw(
         sizes={part: sizes[part]},
         minority={part: share},
         heads=heads,
-        generator=generator_for({"part": part, "n": sizes[part]}, seed=seed),
+        seed=generator_for({"part": part, "n": sizes[part]}, seed=seed),
     )
     return drawn[part]
 

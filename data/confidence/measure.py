@@ -62,7 +62,7 @@ def sets_of(pair: str, regime: str, heads: int, generator: torch.Generator) -> d
     dataset, weak, strong = pair.split()
     eta_labeled, eta_pool = map(float, regime.split())
     minority = dict(labeled=eta_labeled, pool=eta_pool, validation=eta_labeled, test=0.5)
-    sizes, drawn = SIZES[dataset], {"heads": heads, "generator": generator}
+    sizes, drawn = SIZES[dataset], {"heads": heads, "seed": generator}
     again = {"sizes": {"validation": sizes["validation"]}, "minority": {"validation": 0.5}}
     if dataset == "synthetic":
         drawn["strong_place"] = PLACE[strong]

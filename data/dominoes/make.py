@@ -70,7 +70,7 @@ def pretrain(name: str, data: Source, steps: int, checkpoints: Path) -> tuple[nn
         in_channels=1,
         image_size=(56, 28),
         tasks=(len(kinds), 10) if recipe.reads else (len(kinds),),
-        generator=generator,
+        seed=generator,
     )
     above = partial(_stacked, data.digits[digit_rows], data.digit[digit_rows])
     loss, augment = _pretext(recipe, above)
@@ -86,7 +86,7 @@ def pretrain(name: str, data: Source, steps: int, checkpoints: Path) -> tuple[nn
         lr=recipe.lr,
         warmup=min(50, steps - 1),
         weight_decay=0.01,
-        generator=generator,
+        seed=generator,
         augment=augment,
         checkpoint=checkpoint,
         checkpoint_every=100,

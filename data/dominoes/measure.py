@@ -54,7 +54,7 @@ def probe(dataset: str, backbone: str, heads: int = HEADS, seed: int = SEED) -> 
         sizes=sizes,
         minority=dict.fromkeys(sizes, 0.5),
         heads=heads,
-        generator=torch.Generator().manual_seed(seed),
+        seed=torch.Generator().manual_seed(seed),
     )
     labeled, test = sets["labeled"], sets["test"]
     output = FIT(labeled.strong, labeled.target)(test.strong)
@@ -87,7 +87,7 @@ def transfer(
         sizes=TRANSFER[dataset],
         minority={"labeled": eta_labeled, "pool": eta_pool, "test": 0.5},
         heads=heads,
-        generator=torch.Generator().manual_seed(seed),
+        seed=torch.Generator().manual_seed(seed),
     )
     outcome = weak_to_strong(sets["labeled"], sets["pool"], fit=FIT, pseudo_label=hard)
     test = sets["test"]

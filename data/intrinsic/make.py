@@ -116,14 +116,14 @@ def measure(
     table: list[dict[str, Any]] = []
     for examples, latent in (("real", resampled(rows)), ("normal", gaussian)):
         how = {"weak_penalty": penalty, "strong_penalty": penalty, "latent": latent}
-        clean, noisy = simulate_averaged(problem, trials=trials, generator=generator, **how)
+        clean, noisy = simulate_averaged(problem, trials=trials, seed=generator, **how)
         for noise in NOISE:
             drawn, exact = (
                 Risks(*(a + noise * b for a, b in zip(clean, noisy, strict=True))),
                 predicted(problem, penalty, noise),
             )
             gap = (drawn.weak, drawn.student, drawn.ceiling)
-            low, high = bootstrap_interval(pgr, *gap, generator=generator)
+            low, high = bootstrap_interval(pgr, *gap, seed=generator)
             known = {"dataset": dataset, "form": form, "teacher": teacher, "target": target}
             found = {"mean": pgr(*gap), "low": low, "high": high}
             found["theory"] = pgr(*(r[None] for r in (exact.weak, exact.student, exact.ceiling)))

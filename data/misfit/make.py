@@ -46,8 +46,8 @@ def panels() -> pd.DataFrame:
     for seed in WORLDS:
         for panel, problem in PANELS.items():
             generator = torch.Generator().manual_seed(seed)
-            world = draw_world(problem, generator=generator)
-            parts_of = measure(problem, world, tasks=TASKS, generator=generator)
+            world = draw_world(problem, seed=generator)
+            parts_of = measure(problem, world, tasks=TASKS, seed=generator)
             for part, found in zip(("training", "fresh"), parts_of, strict=True):
                 parts.append(rows(found, world, world=seed, panel=panel, part=part))
     return pd.concat(parts, ignore_index=True)
@@ -60,12 +60,12 @@ def swap() -> pd.DataFrame:
             generator = torch.Generator().manual_seed(seed)
             shallow, deep = Pretrained(2, examples=examples), Pretrained(8, examples=examples)
             one = MisfitProblem(weak=shallow, strong=deep)
-            world = draw_world(one, generator=generator, steps=2000, starts=1)
+            world = draw_world(one, seed=generator, steps=2000, starts=1)
             other = MisfitProblem(weak=deep, strong=shallow)
             turned = world._replace(weak=world.strong, strong=world.weak)
             turned = turned._replace(weak_loss=world.strong_loss, strong_loss=world.weak_loss)
             for teacher, problem, pair in ((2, one, world), (8, other, turned)):
-                _, fresh = measure(problem, pair, tasks=TASKS, generator=generator)
+                _, fresh = measure(problem, pair, tasks=TASKS, seed=generator)
                 where = {"world": seed, "examples": examples, "teacher": teacher}
                 parts.append(rows(fresh, pair, **where))
     return pd.concat(parts, ignore_index=True)

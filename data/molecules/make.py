@@ -103,7 +103,7 @@ def pretrain(
         recipe.width,
         depth=recipe.depth,
         descriptors=corpus.described.shape[-1],
-        generator=generator,
+        seed=generator,
     )
     name = "-".join(map(str, recipe[:4]))
     checkpoint, clock = checkpoints / f"{name}.pt", checkpoints / f"{name}.json"
@@ -120,7 +120,7 @@ def pretrain(
         lr=recipe.lr,
         warmup=min(100, recipe.steps - 1),
         weight_decay=0.01,
-        generator=generator,
+        seed=generator,
         augment=partial(smiles.hidden, entries=len(corpus.vocabulary)),
         device=device,
         checkpoint=checkpoint,

@@ -23,7 +23,7 @@ def gains() -> list[str]:
         per_split = rows.groupby("seed")[["gain", "misfit_test"]].mean()
         gain, misfit = (torch.tensor(per_split[name].to_numpy()) for name in per_split)
         ratio = lambda a, b: a.mean(-1) / b.mean(-1)
-        low, high = bootstrap_interval(ratio, gain, misfit, generator=generator)
+        low, high = bootstrap_interval(ratio, gain, misfit, seed=generator)
         share = f"{ratio(gain, misfit):.2f} ({low:.2f} to {high:.2f})"
         together = rows["gain"].corr(rows["misfit_test"])
         numbers = (f"{gain.mean():.3f}", f"{misfit.mean():.3f}", share, f"{together:.2f}")

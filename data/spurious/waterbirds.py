@@ -70,7 +70,7 @@ def features_of(
         for part in ("group", "label", "attribute")
     )
     stock = len(group) - len(splits[-1])
-    dealt = grouped.deal(group[:stock], labeled=0.25, generator=torch.Generator().manual_seed(seed))
+    dealt = grouped.deal(group[:stock], labeled=0.25, seed=torch.Generator().manual_seed(seed))
     part = torch.full_like(group, frozen.PARTS.index("test"))
     part[:stock] = dealt
     pool = part == frozen.PARTS.index("pool")

@@ -47,10 +47,10 @@ def same_digit(encoder: nn.Module, head: nn.Module, generator: torch.Generator) 
     other = photograph[torch.randperm(len(row), generator=generator)]
     views = [
         lay_over(
-            place(digit_images()[0][row], generator=generator),
+            place(digit_images()[0][row], seed=generator),
             where,
             downstream=False,
-            generator=generator,
+            seed=generator,
         )
         for where in (photograph, other)
     ]
@@ -110,7 +110,7 @@ def measure(strong: Tensor) -> dict[str, Tensor]:
         sizes=(400, N_TEST),
         minority=(0.5, 0.5),
         heads=HEADS,
-        generator=torch.Generator().manual_seed(SEED),
+        seed=torch.Generator().manual_seed(SEED),
     )
     tell = FIT(train.strong, one_hot(train.group % 2, 2).float())
     told = accuracy(tell(test.strong), one_hot(test.group % 2, 2).float())

@@ -62,8 +62,8 @@ def scenes(row: Tensor, *, generator: torch.Generator) -> tuple[Tensor, Tensor, 
     """Pre-training composites of the digits in these rows, clean digits (b, 64), photographs."""
     digits = waterdigits.digit_images()[0][row]
     photograph = torch.randint(2, (len(row),), generator=generator)
-    ink = digit_scenes.place(digits, generator=generator)
-    images = digit_scenes.lay_over(ink, photograph, downstream=False, generator=generator)
+    ink = digit_scenes.place(digits, seed=generator)
+    images = digit_scenes.lay_over(ink, photograph, downstream=False, seed=generator)
     return images, digits.flatten(1), photograph
 
 
@@ -89,7 +89,7 @@ def pretrain(name: str, steps: int) -> nn.Module:
         in_channels=3,
         image_size=(digit_scenes.SIDE, digit_scenes.SIDE),
         tasks=(64, 2) if recipe.told else (64,),
-        generator=generator,
+        seed=generator,
     )
     loss, augment = PRETEXTS.get(name, (painted, scenes))
     return train.fit(
@@ -101,7 +101,7 @@ def pretrain(name: str, steps: int) -> nn.Module:
         lr=recipe.lr,
         warmup=min(50, steps - 1),
         weight_decay=0.01,
-        generator=generator,
+        seed=generator,
         augment=augment,
     ).network
 
@@ -114,7 +114,7 @@ def dealt(label: Tensor) -> tuple[Tensor, Tensor]:
         sizes=list(SIZES.values()),
         minority=[0.5] * len(SIZES),
         heads=1,
-        generator=generator,
+        seed=generator,
     )
     row = torch.cat([choice.row[0] for choice in whole])
     counts = torch.tensor([SIZES[part] for part in PARTS])
@@ -122,7 +122,7 @@ def dealt(label: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def main(folder: Path, steps: Mapping[str, int]) -> None:
-    composites = waterdigits.compose(generator=torch.Generator().manual_seed(SEED))
+    composites = waterdigits.compose(seed=torch.Generator().manual_seed(SEED))
     row, part = dealt(composites.label)
     images = composites.images[row]
     views, seconds = {}, {}

@@ -31,8 +31,8 @@ def batch(n: int, generator: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
     """n pre-training composites: images, row of each digit, photograph."""
     row = torch.randint(waterdigits.PRETRAINING.stop, (n,), generator=generator)
     photograph = torch.randint(2, (n,), generator=generator)
-    ink = place(digit_images()[0][row], generator=generator)
-    return lay_over(ink, photograph, downstream=False, generator=generator), row, photograph
+    ink = place(digit_images()[0][row], seed=generator)
+    return lay_over(ink, photograph, downstream=False, seed=generator), row, photograph
 
 
 def pretrain(name: str, *, steps: int, seed: int = SEED) -> Backbone:
@@ -80,7 +80,7 @@ def main(folder: Path = HERE, steps: Mapping[str, int] = STEPS) -> None:
     np.savez_compressed(folder / "weights.npz", **state)
     generator = torch.Generator().manual_seed(SEED)
     # As bytes: decoders of JPEG differ in the last bit, and this is about the networks.
-    images = (waterdigits.compose(generator=generator).images[:16] * 255).round().byte()
+    images = (waterdigits.compose(seed=generator).images[:16] * 255).round().byte()
     features = {name: network(images / 255).numpy() for name, network in networks.items()}
     np.savez_compressed(folder / "reference.npz", images=images.numpy(), **features)
     facts = describe(

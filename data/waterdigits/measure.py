@@ -45,7 +45,7 @@ SWEEPS = (
 
 @cache
 def composites() -> waterdigits.Composites:
-    return waterdigits.compose(generator=torch.Generator().manual_seed(SEED))
+    return waterdigits.compose(seed=torch.Generator().manual_seed(SEED))
 
 
 @cache
@@ -71,7 +71,7 @@ def run(
         sizes=(n_labeled, n_pool, N_TEST),
         minority=(eta_labeled, eta_pool, 0.5),
         heads=heads,
-        generator=torch.Generator().manual_seed(seed),
+        seed=torch.Generator().manual_seed(seed),
     )
     outcome = weak_to_strong(labeled, pool, fit=FIT, pseudo_label=hard)
     outputs = outcome.outputs(test)

@@ -111,7 +111,7 @@ def check_recovered_but_beaten(problem: IntrinsicProblem) -> str:
 
 def _simulate(problem: IntrinsicProblem, n_pool: int | None = None) -> Risks:
     chosen = problem if n_pool is None else replace(problem, n_pool=n_pool)
-    return simulate(chosen, trials=_TRIALS, generator=torch.Generator().manual_seed(0))
+    return simulate(chosen, trials=_TRIALS, seed=torch.Generator().manual_seed(0))
 
 
 def _missed(problem: IntrinsicProblem, basis: Tensor) -> float:

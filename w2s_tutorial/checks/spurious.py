@@ -133,4 +133,4 @@ def _simulate(problem: SpuriousProblem) -> Risks:
         f"Keep it small enough to simulate: p * d_core is {widest}, at most {_WIDEST}; n_labeled "
         f"and n_pool go up to {longest}, at most {_LONGEST}.",
     )
-    return simulate(problem, trials=_TRIALS, generator=torch.Generator().manual_seed(0))
+    return simulate(problem, trials=_TRIALS, seed=torch.Generator().manual_seed(0))

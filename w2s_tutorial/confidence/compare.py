@@ -154,7 +154,7 @@ class Comparison:
             "same groups and accuracy": 2 * pool.group + right,
         }
         for name, stratum in controls.items():
-            drawn = keep_alike(keep, stratum, generator=generator)
+            drawn = keep_alike(keep, stratum, seed=generator)
             self._choose(name, rivals.vanilla(self.x, self.label, self.l2, drawn))
 
     def _choose(self, name: str, every: Heads, *, groups: bool = False) -> None:

@@ -10,6 +10,8 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from w2s_tutorial.seeds import Seed, generator_of
+
 By = Literal["entropy", "probability", "margin"]
 
 
@@ -120,7 +122,7 @@ def share_of(mask: Tensor, keep: Tensor) -> Tensor:
     return (mask & keep).sum(-1) / keep.sum(-1)
 
 
-def keep_alike(keep: Tensor, stratum: Tensor, *, generator: torch.Generator) -> Tensor:
+def keep_alike(keep: Tensor, stratum: Tensor, *, seed: Seed) -> Tensor:
     """A control: as many of every stratum as `keep` has, but drawn at random: (h, n) bool.
 
     With groups as strata it has the group shares of a selection and nothing else of it; with
@@ -129,11 +131,12 @@ def keep_alike(keep: Tensor, stratum: Tensor, *, generator: torch.Generator) -> 
     Args:
         keep: (h, n) bool.
         stratum: (h, n) integers.
-        generator: consumed.
+        seed: integer or generator, consumed.
 
     Raises:
         ValueError: if shapes differ.
     """
+    generator = generator_of(seed)
     if keep.shape != stratum.shape:
         came = f"{tuple(keep.shape)} and {tuple(stratum.shape)}"
         raise ValueError(f"keep and stratum must have the same shape, got {came}")

@@ -9,6 +9,7 @@ from torch import Tensor
 from torch.nn.functional import one_hot
 
 from w2s_tutorial.sample import Sample
+from w2s_tutorial.seeds import Seed, generator_of
 
 CORE, WEAK_NOISE, STRONG_NOISE, WEAK_PLACE = 1.8, 1.2, 0.3, 1.5
 """Half the distance of the classes, what blurs it for either model, half that of the places."""
@@ -20,7 +21,7 @@ def two_places(
     minority: Mapping[str, float],
     heads: int,
     strong_place: float = 0.8,
-    generator: torch.Generator,
+    seed: Seed,
 ) -> dict[str, Sample]:
     """Examples whose class shows in a core feature, and whose place goes with the class.
 
@@ -33,7 +34,7 @@ def two_places(
         minority: part -> share of examples whose place is not that of their class.
         heads: draws.
         strong_place: how clearly strong sees the place.
-        generator: consumed.
+        seed: integer or generator, consumed.
 
     Returns:
         One Sample per part, the h axis in all its parts; group = 2 label + place.
@@ -41,6 +42,7 @@ def two_places(
     Raises:
         ValueError: if the parts differ, a size is no multiple of 4, or a share leaves [0, 1].
     """
+    generator = generator_of(seed)
     if set(sizes) != set(minority):
         came = f"{list(sizes)} and {list(minority)}"
         raise ValueError(f"sizes and minority must name the same parts, got {came}")

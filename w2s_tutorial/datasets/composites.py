@@ -15,6 +15,7 @@ from torch import Tensor
 from torch.nn.functional import interpolate, one_hot
 
 from w2s_tutorial.datasets.imbalance import Classes, dealt, planned
+from w2s_tutorial.seeds import Seed, generator_of
 
 MINORITY = (1, 2)
 """The groups in which attribute and label differ."""
@@ -65,7 +66,7 @@ def dominoes(
     minority: Mapping[str, float],
     classes: Classes = (4, 3),
     digits: Classes = (0, 1),
-    generator: torch.Generator,
+    seed: Seed,
 ) -> dict[str, Composite]:
     """Sets of dominoes: a digit, the attribute, above an image that shows the label.
 
@@ -83,12 +84,13 @@ def dominoes(
         classes: which core label, or labels, count as label 0 and as label 1; the default is
             coat and dress of Fashion-MNIST.
         digits: which digit, or digits, count as attribute 0 and as attribute 1.
-        generator: consumed.
+        seed: integer or generator, consumed.
 
     Raises:
         ValueError: if shapes, dtypes, names or classes disagree, a share leaves [0, 1], a value is
             not finite, or there are too few images of a class (the message says how many).
     """
+    generator = generator_of(seed)
     _check_images("core", core_images, core_labels)
     _check_images("digit", digit_images, digit_labels)
     if digit_images.shape[1] != 1 or digit_images.dtype != core_images.dtype:
@@ -119,7 +121,7 @@ def colored_digits(
     minority: Mapping[str, float],
     classes: Classes = ((0, 1, 2, 3, 4), (5, 6, 7, 8, 9)),
     colors: tuple[Sequence[float], Sequence[float]] = (RED, GREEN),
-    generator: torch.Generator,
+    seed: Seed,
 ) -> dict[str, Composite]:
     """Sets of coloured digits (n, 3, height, width): the colour is the attribute.
 
@@ -130,11 +132,12 @@ def colored_digits(
         sizes, minority: as in `dominoes`.
         classes: which digits count as label 0 and as label 1.
         colors: red, green and blue in [0, 1] of attribute 0 and of attribute 1.
-        generator: consumed.
+        seed: integer or generator, consumed.
 
     Raises:
         ValueError: as `dominoes`.
     """
+    generator = generator_of(seed)
     _check_images("", images, labels)
     tint = torch.tensor([list(color) for color in colors])
     if images.shape[1] != 1 or tint.shape != (2, 3) or not ((tint >= 0) & (tint <= 1)).all():

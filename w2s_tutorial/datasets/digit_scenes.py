@@ -10,6 +10,8 @@ from sklearn.datasets import load_digits, load_sample_images
 from torch import Tensor
 from torch.nn.functional import avg_pool2d, interpolate, pad
 
+from w2s_tutorial.seeds import Seed, generator_of
+
 SIDE = 16
 """Pixels along a side of a composite image."""
 
@@ -31,22 +33,22 @@ def photographs() -> Tensor:
     return avg_pool2d(torch.from_numpy(photos).permute(0, 3, 1, 2).float() / 255, 2)
 
 
-def place(digits: Tensor, *, generator: torch.Generator) -> Tensor:
+def place(digits: Tensor, *, seed: Seed) -> Tensor:
     """Digits (n, 8, 8) at 14 x 14 pixels, up to 1 pixel off the centre: ink (n, 1, 16, 16)."""
+    generator = generator_of(seed)
     n = len(digits)
     large = interpolate(digits[:, None], size=14, mode="bilinear", align_corners=False)
     corner = torch.randint(3, (2, n), generator=generator)
     return _windows(pad(large, (2, 2, 2, 2)), torch.arange(n), corner[0], corner[1])
 
 
-def lay_over(
-    ink: Tensor, photograph: Tensor, *, downstream: bool, generator: torch.Generator
-) -> Tensor:
+def lay_over(ink: Tensor, photograph: Tensor, *, downstream: bool, seed: Seed) -> Tensor:
     """White ink (n, 1, 16, 16) over random patches of the photographs (n,): (n, 3, 16, 16).
 
     The photographs are cut into vertical strips; downstream patches come from every other one,
     pre-training patches from the rest, and no patch crosses an edge.
     """
+    generator = generator_of(seed)
     n, photos = len(ink), photographs()
     first = torch.arange(int(downstream), photos.shape[-1] // _STRIP, 2) * _STRIP
     strip = first[torch.randint(len(first), (n,), generator=generator)]

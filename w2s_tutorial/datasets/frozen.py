@@ -26,6 +26,7 @@ from torch import Tensor
 from w2s_tutorial.datasets import waterdigits
 from w2s_tutorial.datasets.imbalance import check_asked, check_names
 from w2s_tutorial.sample import Sample
+from w2s_tutorial.seeds import Seed, generator_of
 from w2s_tutorial.storage import replacing
 
 DATA = Path(__file__).parents[2] / "data"
@@ -104,7 +105,7 @@ def draw(
     sizes: Mapping[str, int],
     minority: Mapping[str, float],
     heads: int,
-    generator: torch.Generator,
+    seed: Seed,
 ) -> dict[str, Sample]:
     """Examples of each part, drawn anew for every head, with an exact minority share.
 
@@ -116,7 +117,7 @@ def draw(
         sizes: part -> examples in it, even numbers.
         minority: part -> share of minority examples, in [0, 1].
         heads: number of heads.
-        generator: consumed.
+        seed: integer or generator, consumed.
 
     Returns:
         One Sample for each part in sizes, each with the h axis in all its parts.
@@ -125,6 +126,7 @@ def draw(
         ValueError: if a backbone or part is unknown, sizes and minority name different parts, or
             a size or share is not to be had.
     """
+    generator = generator_of(seed)
     check_asked((weak, strong), seen.features, sizes, minority)
     samples = {}
     for part, n in sizes.items():
@@ -136,7 +138,7 @@ def draw(
             sizes=[n],
             minority=[minority[part]],
             heads=heads,
-            generator=generator,
+            seed=generator,
         )
     return samples
 

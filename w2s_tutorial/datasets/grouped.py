@@ -17,6 +17,7 @@ from torch.nn.functional import one_hot
 from w2s_tutorial.datasets.frozen import PARTS
 from w2s_tutorial.datasets.imbalance import check_asked
 from w2s_tutorial.sample import Sample
+from w2s_tutorial.seeds import Seed, generator_of
 
 
 @dataclass(frozen=True)
@@ -59,17 +60,18 @@ class GroupedFeatures:
         return len(self.label)
 
 
-def deal(group: Tensor, *, labeled: float, generator: torch.Generator) -> Tensor:
+def deal(group: Tensor, *, labeled: float, seed: Seed) -> Tensor:
     """Split examples into labelled set and pool, each group by itself: parts (n,) int64.
 
     Args:
         group: (n,).
         labeled: share of each group that goes to the labelled set, in (0, 1); rounded.
-        generator: consumed.
+        seed: integer or generator, consumed.
 
     Raises:
         ValueError: if labeled leaves (0, 1).
     """
+    generator = generator_of(seed)
     if not 0 < labeled < 1:
         raise ValueError(f"labeled must lie in (0, 1), got {labeled}")
     part = torch.full_like(group, PARTS.index("pool"))
@@ -88,7 +90,7 @@ def draw(
     sizes: Mapping[str, int],
     minority: Mapping[str, float],
     heads: int,
-    generator: torch.Generator,
+    seed: Seed,
 ) -> dict[str, Sample]:
     """Examples of each part, drawn anew for every head, with an exact minority share.
 
@@ -99,7 +101,8 @@ def draw(
         sizes: part -> examples in it.
         minority: part -> share of minority examples, in [0, 1]; round(share * n) of them.
         heads: number of heads.
-        generator: consumed; with the same one, another share exchanges as few examples as it can.
+        seed: integer or generator, consumed; equally seeded, another share exchanges as few
+            examples as it can.
 
     Returns:
         One Sample for each part in sizes, each with the h axis in all its parts.
@@ -108,6 +111,7 @@ def draw(
         ValueError: if a backbone or part is unknown, sizes and minority name different parts, or
             a part has too few examples of a kind (the message says how many there are).
     """
+    generator = generator_of(seed)
     check_asked((weak, strong), seen.features, sizes, minority)
     samples = {}
     for part, n in sizes.items():

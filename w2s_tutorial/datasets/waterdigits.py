@@ -29,6 +29,7 @@ from torch.nn.functional import one_hot
 from w2s_tutorial.datasets.digit_backbones import BACKBONES, Backbone, backbone
 from w2s_tutorial.datasets.digit_scenes import digit_images, lay_over, place
 from w2s_tutorial.sample import Sample
+from w2s_tutorial.seeds import Seed, generator_of
 
 __all__ = ["BACKBONES", "Backbone", "Choice", "Composites", "backbone", "choose", "compose", "draw"]
 
@@ -80,16 +81,17 @@ class Choice:
     photograph: Tensor
 
 
-def compose(*, generator: torch.Generator) -> Composites:
+def compose(*, seed: Seed) -> Composites:
     """All 1,411 digits that no backbone was trained on, each over a patch of both photographs.
 
     Args:
-        generator: consumed for where each digit stands, and for the patches.
+        seed: integer or generator, consumed for where each digit stands, and for the patches.
     """
+    generator = generator_of(seed)
     digits, digit = digit_images()
-    ink = place(digits[DOWNSTREAM], generator=generator)
+    ink = place(digits[DOWNSTREAM], seed=generator)
     both = [
-        lay_over(ink, torch.full((len(ink),), photograph), downstream=True, generator=generator)
+        lay_over(ink, torch.full((len(ink),), photograph), downstream=True, seed=generator)
         for photograph in (0, 1)
     ]
     return Composites(torch.stack(both, 1), digit[DOWNSTREAM])
@@ -101,7 +103,7 @@ def choose(
     sizes: Sequence[int],
     minority: Sequence[float],
     heads: int,
-    generator: torch.Generator,
+    seed: Seed,
 ) -> tuple[Choice, ...]:
     """Split the digits anew for every head; parts of one head share no digit.
 
@@ -114,12 +116,13 @@ def choose(
         minority: share of minority examples of each part, in [0, 1]. 0.5 makes the four groups
             equal where the size is a multiple of 4.
         heads: number of heads.
-        generator: consumed for the split and for the order of the examples.
+        seed: integer or generator, consumed for the split and for the order of the examples.
 
     Raises:
         ValueError: if a size is odd or below 2, there are too few digits, a share leaves [0, 1],
             sizes is empty or minority has another length, or heads is below 1.
     """
+    generator = generator_of(seed)
     rows = [(label == value).nonzero().flatten() for value in (0, 1)]
     if not sizes:
         raise ValueError("sizes must list at least 1 part, got 0")
@@ -154,7 +157,7 @@ def draw(
     sizes: Sequence[int],
     minority: Sequence[float],
     heads: int,
-    generator: torch.Generator,
+    seed: Seed,
 ) -> tuple[Sample, ...]:
     """Labelled set, pool, test set, or any other parts: a new split of the digits for every head.
 
@@ -162,16 +165,17 @@ def draw(
         composites: n digits, or any n examples that have both values of the attribute.
         weak: (n, 2, d_weak) features of composites.images.
         strong: (n, 2, d_strong).
-        sizes, minority, heads, generator: see `choose`.
+        sizes, minority, heads, seed: see `choose`.
 
     Returns:
         One Sample per size, each with the h axis in all its parts.
     """
+    generator = generator_of(seed)
     if weak.shape[:2] != (len(composites), 2) or strong.shape[:2] != (len(composites), 2):
         came = f"got {tuple(weak.shape)} and {tuple(strong.shape)}"
         raise ValueError(f"weak and strong must be ({len(composites)}, 2, d), {came}")
     label = composites.label
-    chosen = choose(label, sizes=sizes, minority=minority, heads=heads, generator=generator)
+    chosen = choose(label, sizes=sizes, minority=minority, heads=heads, seed=generator)
     return tuple(
         Sample(
             weak[choice.row, choice.photograph],

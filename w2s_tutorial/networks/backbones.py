@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from w2s_tutorial.networks import bodies
 from w2s_tutorial.networks.bodies import centered, transformer
+from w2s_tutorial.seeds import Seed, generator_of
 
 PATCH = 4  # side in pixels of the squares that the masked autoencoder sees or has to guess
 
@@ -145,7 +146,7 @@ def build(
     in_channels: int,
     image_size: tuple[int, int],
     tasks: Sequence[int] = (),
-    generator: torch.Generator,
+    seed: Seed,
 ) -> Backbone:
     """A new, untrained backbone, on the CPU.
 
@@ -154,13 +155,14 @@ def build(
         image_size: (height, width) in pixels, each at least 8, multiples of 4 for "mae".
         tasks: the number of classes of each labelling it is trained by, at least one labelling
             if it is supervised.
-        generator: consumed for the weights.
+        seed: integer or generator, consumed for the weights.
 
     Raises:
         ValueError: for an unknown name or sizes that cannot work.
     """
+    generator = generator_of(seed)
     network = assemble(name, in_channels, image_size, tasks).to_empty(device="cpu")
-    bodies.initialize(network, generator=generator)
+    bodies.initialize(network, seed=generator)
     network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     return network
 

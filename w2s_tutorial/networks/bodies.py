@@ -11,6 +11,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from w2s_tutorial.seeds import Seed, generator_of
+
 
 def convolutional(in_channels: int, widths: tuple[int, int] = (8, 16)) -> nn.Sequential:
     """Two convolutions, then the strongest response in each quarter of the image: d = 64."""
@@ -100,13 +102,14 @@ def _norm(width: int) -> nn.GroupNorm:
 
 
 @torch.no_grad()
-def initialize(network: nn.Module, *, generator: torch.Generator) -> None:
+def initialize(network: nn.Module, *, seed: Seed) -> None:
     """Set every weight: norms to 1, biases to 0, the rest drawn to keep the signal's size.
 
     Convolutions by He et al. (2015), matrices by Glorot and Bengio (2010), and what belongs to no
     layer (positions, mask tokens) with deviation 0.5:
     smaller ones drown in the tokens they are added to.
     """
+    generator = generator_of(seed)
     for part in network.modules():
         for name, weight in part.named_parameters(recurse=False):
             if isinstance(part, nn.LayerNorm | nn.GroupNorm):

@@ -16,6 +16,7 @@ from torch.nn import functional
 from w2s_tutorial.networks.backbones import Backbone
 from w2s_tutorial.networks.bodies import initialize, transformer
 from w2s_tutorial.networks.smiles import NOT_ASKED, PAD, lengths
+from w2s_tutorial.seeds import Seed, generator_of
 
 HEADS = 4  # of attention, see `bodies.transformer`
 
@@ -98,7 +99,7 @@ def build(
     *,
     depth: int,
     descriptors: int,
-    generator: torch.Generator,
+    seed: Seed,
 ) -> MolecularTransformer:
     """A new, untrained network, on the CPU.
 
@@ -107,13 +108,14 @@ def build(
         width: number d of features, a multiple of 4.
         depth: number of transformer blocks, at least 1.
         descriptors: how many it is asked for, at least 1.
-        generator: consumed for the weights.
+        seed: integer or generator, consumed for the weights.
 
     Raises:
         ValueError: for sizes that cannot work.
     """
+    generator = generator_of(seed)
     network = assemble(vocabulary, width, depth, descriptors).to_empty(device="cpu")
-    initialize(network, generator=generator)
+    initialize(network, seed=generator)
     return network
 
 

@@ -17,6 +17,7 @@ import torch.distributed as dist
 from torch import Tensor, nn
 
 from w2s_tutorial.networks.run import BatchLoss, Objective, Run, channels_last
+from w2s_tutorial.seeds import Seed, generator_of
 from w2s_tutorial.storage import content_key
 
 Augment = Callable[..., Sequence[Tensor]]  # (*batch, generator=...) -> batch
@@ -50,7 +51,7 @@ def fit(
     steps: int,
     batch_size: int,
     lr: float,
-    generator: torch.Generator,
+    seed: Seed,
     augment: Augment | None = None,
     warmup: int = 0,
     weight_decay: float = 0.0,
@@ -68,7 +69,7 @@ def fit(
     precision. Weight decay leaves biases and norms alone.
 
     Under `torchrun`, after `torch.distributed.init_process_group`, every process calls `fit`
-    with the same arguments and an equally seeded generator (only `device` differs). All draw the
+    with the same arguments and an equal seed (only `device` differs). All draw the
     same batch and each differentiates its own part of it: the result is that of one process.
 
     Args:
@@ -76,8 +77,8 @@ def fit(
             losses, batch norm) then what they meet is the micro-batch of one process.
         data: tensors (n, ...) of equal length; keep images in uint8 and they stay small.
         lr: the highest learning rate, reached after `warmup` steps (see `schedule`).
-        generator: gives one number, the seed of everything drawn here. Dropout draws from torch's
-            global generator, which this function neither seeds nor saves.
+        seed: integer or generator, of which one number is drawn: the seed of everything here.
+            Dropout draws from torch's global generator, which is neither seeded nor saved.
         augment: (*batch, generator=...) -> batch, on the device.
         micro_batch: examples differentiated at once; gradients add up to the whole batch's. It
             is halved, with a warning, whenever memory runs out.
@@ -97,14 +98,14 @@ def fit(
     last = steps if stop is None else stop
     _check(data, steps, batch_size, lr, warmup, micro_batch, checkpoint_every, ranks, last)
     device, n = torch.device(device), len(data[0])
-    seed = int(torch.randint(2**62, (), generator=generator, device=generator.device))
-    settings = (steps, batch_size, lr, warmup, weight_decay, micro_batch, ranks, seed)
+    drawn = int(torch.randint(2**62, (), generator=generator_of(seed)))
+    settings = (steps, batch_size, lr, warmup, weight_decay, micro_batch, ranks, drawn)
     key = content_key(network, data, settings) if checkpoint else ""
     path = Path(checkpoint) if checkpoint else None
 
     data = [part.to(device) for part in data]
     at_once = min(micro_batch or batch_size, batch_size // ranks)
-    run = Run(network, steps, seed, at_once, weight_decay, device)
+    run = Run(network, steps, drawn, at_once, weight_decay, device)
     if path and path.exists():
         run.load(path, key, device)
         if run.done > last:

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from w2s_tutorial.problems import IntrinsicProblem, Risks
+from w2s_tutorial.seeds import Seed, generator_of
 from w2s_tutorial.simulation.examples import Latent, check_penalties, check_trials, gaussian
 
 
@@ -18,7 +19,7 @@ def simulate_averaged(
     problem: IntrinsicProblem,
     *,
     trials: int,
-    generator: torch.Generator,
+    seed: Seed,
     latent: Latent = gaussian,
     weak_penalty: float = 0.0,
     strong_penalty: float = 0.0,
@@ -31,7 +32,7 @@ def simulate_averaged(
     Args:
         problem: its noise is not used.
         trials: number h of trials, a few in memory at once.
-        generator: consumed.
+        seed: integer or generator, consumed.
         latent: draws the coordinates z, (h, n, k), uncorrelated with mean 0 and variance 1.
         weak_penalty: of the weak model, at least 0.
         strong_penalty: of student, baseline and ceiling, at least 0.
@@ -43,6 +44,7 @@ def simulate_averaged(
         ValueError: if trials is below 1, a penalty is negative, or a fit without a penalty has no
             more examples than features.
     """
+    generator = generator_of(seed)
     check_trials(trials)
     check_penalties(weak_penalty=weak_penalty, strong_penalty=strong_penalty)
     n, total = problem.n_labeled, problem.n_labeled + problem.n_pool

@@ -12,6 +12,8 @@ from typing import Literal, NamedTuple
 import torch
 from torch import Tensor
 
+from w2s_tutorial.seeds import Seed, generator_of
+
 Loss = Literal["reverse", "forward"]
 
 
@@ -30,7 +32,7 @@ class Mixing(NamedTuple):
 
 
 def draw_mixing(
-    *, problems: int, k: int, n: int, c: int, spread: float = 2.0, generator: torch.Generator
+    *, problems: int, k: int, n: int, c: int, spread: float = 2.0, seed: Seed
 ) -> Mixing:
     """Random heads, a target that mixes them all, and a teacher: a head on other features.
 
@@ -40,8 +42,9 @@ def draw_mixing(
         n: examples.
         c: classes.
         spread: standard deviation of the heads' log-odds, which makes them confident.
-        generator: consumed.
+        seed: integer or generator, consumed.
     """
+    generator = generator_of(seed)
 
     def draw(*shape: int) -> Tensor:
         return torch.randn(shape, generator=generator, dtype=torch.float64)

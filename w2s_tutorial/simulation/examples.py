@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from w2s_tutorial.problems import IntrinsicProblem, Risks
+from w2s_tutorial.seeds import Seed, generator_of
 
 Latent = Callable[[tuple[int, ...], torch.Generator], Tensor]  # (h, n, k) coordinates z
 
@@ -39,7 +40,7 @@ def simulate_examples(
     problem: IntrinsicProblem,
     *,
     trials: int,
-    generator: torch.Generator,
+    seed: Seed,
     latent: Latent = gaussian,
     weak_penalty: float = 0.0,
     strong_penalty: float = 0.0,
@@ -52,7 +53,7 @@ def simulate_examples(
 
     Args:
         trials: number h of trials, all in memory at once.
-        generator: consumed.
+        seed: integer or generator, consumed.
         latent: draws the coordinates z, (h, n, k), uncorrelated with mean 0 and variance 1.
         weak_penalty: of the weak model, at least 0.
         strong_penalty: of student, baseline and ceiling, at least 0.
@@ -61,6 +62,7 @@ def simulate_examples(
     Raises:
         ValueError: if trials is below 1, a penalty is negative, or `on` is something else.
     """
+    generator = generator_of(seed)
     check_trials(trials)
     check_penalties(weak_penalty=weak_penalty, strong_penalty=strong_penalty)
     if on not in ("fresh", "pool"):

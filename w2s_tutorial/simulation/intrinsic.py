@@ -15,10 +15,11 @@ import torch
 from torch import Tensor
 
 from w2s_tutorial.problems import IntrinsicProblem, Risks
+from w2s_tutorial.seeds import Seed, generator_of
 from w2s_tutorial.simulation.examples import check_trials, gaussian
 
 
-def simulate(problem: IntrinsicProblem, *, trials: int, generator: torch.Generator) -> Risks:
+def simulate(problem: IntrinsicProblem, *, trials: int, seed: Seed) -> Risks:
     """Excess risks on fresh examples in independent trials, (trials,) each: exact in distribution.
 
     The four are drawn jointly: weak model and baseline share the labelled examples, student and
@@ -26,11 +27,12 @@ def simulate(problem: IntrinsicProblem, *, trials: int, generator: torch.Generat
 
     Args:
         trials: number h of trials, at least 1.
-        generator: consumed.
+        seed: integer or generator, consumed.
 
     Raises:
         ValueError: if trials is below 1, or a sample is too small for a finite mean risk.
     """
+    generator = generator_of(seed)
     check_trials(trials)
     problem.require_finite_risk()
     # A triangle is at most this wide, and a batch of them should fit into a processor's cache.

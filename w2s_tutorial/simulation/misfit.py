@@ -15,6 +15,7 @@ from torch import Tensor
 from w2s_tutorial.heads import fit_ridgeless
 from w2s_tutorial.problems import MisfitProblem, Perturbed, Pretrained
 from w2s_tutorial.problems.misfit import Backbone
+from w2s_tutorial.seeds import Seed, generator_of
 from w2s_tutorial.simulation.examples import check_trials, gaussian
 from w2s_tutorial.simulation.small_networks import (
     Network,
@@ -73,7 +74,7 @@ class Measured(NamedTuple):
 def draw_world(
     problem: MisfitProblem,
     *,
-    generator: torch.Generator,
+    seed: Seed,
     steps: int | None = None,
     starts: int | None = None,
 ) -> World:
@@ -82,12 +83,13 @@ def draw_world(
     Both pre-trained networks learn the same tasks; one that sees fewer examples sees the first.
 
     Args:
-        generator: consumed.
+        seed: integer or generator, consumed.
         steps: of pre-training. Default: `STEPS` for 2 and 8 layers, for others as for 8.
         starts: initial weights to try. Default: `STARTS`, likewise.
     """
+    generator = generator_of(seed)
     sizes = {"d_input": problem.d_input, "width": problem.width}
-    target = random_network(problem.layers, **sizes, generator=generator)
+    target = random_network(problem.layers, **sizes, seed=generator)
     kinds = problem.weak, problem.strong
     trained = [kind for kind in kinds if isinstance(kind, Pretrained)]
     shape = (
@@ -99,7 +101,7 @@ def draw_world(
     networks, losses = [], []
     for kind in kinds:
         if isinstance(kind, Perturbed):
-            networks.append(perturb(target, kind.sd, generator=generator))
+            networks.append(perturb(target, kind.sd, seed=generator))
             losses.append(0.0)
             continue
         part = slice(kind.tasks), slice(kind.examples)
@@ -107,8 +109,8 @@ def draw_world(
         many = steps or STEPS.get(kind.layers, STEPS[8])
         tried = []
         for _ in range(starts or STARTS.get(kind.layers, STARTS[8])):
-            start = random_network(kind.layers, **sizes, generator=generator)
-            network = train_on_tasks(start, *data, steps=many, generator=generator)
+            start = random_network(kind.layers, **sizes, seed=generator)
+            network = train_on_tasks(start, *data, steps=many, seed=generator)
             tried.append((float(task_error(network, *data)), network))
         loss, network = min(tried, key=lambda pair: pair[0])
         networks.append(network)
@@ -118,18 +120,19 @@ def draw_world(
 
 
 def measure(
-    problem: MisfitProblem, world: World, *, tasks: int, generator: torch.Generator
+    problem: MisfitProblem, world: World, *, tasks: int, seed: Seed
 ) -> tuple[Measured, Measured]:
     """Fit weak head and student of new tasks exactly: on their own inputs, and on fresh ones.
 
     Args:
         world: from `draw_world` of the problem.
         tasks: number h of tasks, each with its own n_labeled inputs and as many fresh ones.
-        generator: consumed.
+        seed: integer or generator, consumed.
 
     Raises:
         ValueError: if tasks is below 1.
     """
+    generator = generator_of(seed)
     check_trials(tasks)
     drawn = gaussian((tasks, 2 * problem.n_labeled, problem.d_input), generator)
     x = problem.scale * drawn

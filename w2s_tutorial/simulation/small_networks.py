@@ -12,6 +12,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from w2s_tutorial.seeds import Seed, generator_of
+
 _INPUT = 30.0  # standard deviation that inputs are brought to while a network trains
 
 
@@ -40,8 +42,9 @@ def uniform(shape: tuple[int, ...], d_in: int, generator: torch.Generator) -> Te
     return (2 * torch.rand(shape, generator=generator, dtype=torch.float64) - 1) / math.sqrt(d_in)
 
 
-def random_network(layers: int, *, d_input: int, width: int, generator: torch.Generator) -> Network:
+def random_network(layers: int, *, d_input: int, width: int, seed: Seed) -> Network:
     """A network with torch's default initial weights: float64."""
+    generator = generator_of(seed)
     sizes = [d_input] + [width] * layers
     return Network(
         tuple(
@@ -51,8 +54,9 @@ def random_network(layers: int, *, d_input: int, width: int, generator: torch.Ge
     )
 
 
-def perturb(network: Network, sd: float, *, generator: torch.Generator) -> Network:
+def perturb(network: Network, sd: float, *, seed: Seed) -> Network:
     """The network with N(0, sd^2) added to every weight and bias."""
+    generator = generator_of(seed)
 
     def shaken(value: Tensor) -> Tensor:
         return value + sd * torch.randn(value.shape, generator=generator, dtype=value.dtype)
@@ -82,7 +86,7 @@ def train_on_tasks(
     steps: int,
     batch: int = 512,
     lr: float = 1e-2,
-    generator: torch.Generator,
+    seed: Seed,
 ) -> Network:
     """The network after training on all tasks at once; the heads stay as they are.
 
@@ -98,11 +102,12 @@ def train_on_tasks(
         steps: of Adam, at least 10.
         batch: examples of a step, drawn without replacement from all tasks.
         lr: largest step size.
-        generator: consumed for the order of the examples.
+        seed: integer or generator, consumed for the order of the examples.
 
     Raises:
         ValueError: if steps is below 10, or training diverges.
     """
+    generator = generator_of(seed)
     if steps < 10:
         raise ValueError(f"steps must be at least 10, got {steps}")
     tasks, n, _ = x.shape

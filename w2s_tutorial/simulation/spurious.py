@@ -11,12 +11,13 @@ import torch
 from torch import Tensor
 
 from w2s_tutorial.problems import Risks, SpuriousProblem
+from w2s_tutorial.seeds import Seed, generator_of
 
 _WEAK, _STRONG, _MIXED = ("weak", "weak"), ("strong", "strong"), ("strong", "weak")
 _ROWS = 512  # features of this many examples stay in the processor's cache
 
 
-def simulate(problem: SpuriousProblem, *, trials: int, generator: torch.Generator) -> Risks:
+def simulate(problem: SpuriousProblem, *, trials: int, seed: Seed) -> Risks:
     """Excess risks, averaged over label noise and test examples: exact for the examples drawn.
 
     A trial draws a labelled set for each value of minority_labeled and a pool for each value of
@@ -24,7 +25,7 @@ def simulate(problem: SpuriousProblem, *, trials: int, generator: torch.Generato
 
     Args:
         trials: number h of independent trials, at least 1.
-        generator: consumed.
+        seed: integer or generator, consumed.
 
     Returns:
         For each role (h, ...): trials, then the shape of the problem's shares.
@@ -32,6 +33,7 @@ def simulate(problem: SpuriousProblem, *, trials: int, generator: torch.Generato
     Raises:
         ValueError: if trials is below 1.
     """
+    generator = generator_of(seed)
     if trials < 1:
         raise ValueError(f"trials must be at least 1, got {trials}")
     drawn = [_trial(problem, generator) for _ in range(trials)]
