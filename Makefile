@@ -1,31 +1,49 @@
-# Everything runs in .venv, which the first target makes. CONTRIBUTING.md says how to do without make.
+# Everything runs in .venv, which install.py makes. CONTRIBUTING.md says how to do without make.
 PYTHON ?= python3
 BIN    := .venv/bin
 BUILD  := $(BIN)/jupyter-book build book -W --keep-going
+# One thread per process: side by side, the threads of several would wait for each other.
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist worksteal
+# Torch comes from pip itself, with what its file for this system asks for.
+CUDA   := $(addprefix nvidia-,cublas cuda-cupti cuda-nvrtc cuda-runtime cudnn-cu13 cufft cufile \
+          curand cusolver cusparse cusparselt-cu13 nccl-cu13 nvjitlink nvshmem-cu13 nvtx) \
+          $(addprefix cuda-,bindings pathfinder toolkit)
+# A Python that was named is meant; the default one may have another version than .venv.
+NAMED  := $(if $(filter file,$(origin PYTHON)),,--this-python)
 
 .DEFAULT_GOAL := help
-.PHONY: help book test serve notebooks assignments figures pdf clean
+.PHONY: help env book test nightly newest serve notebooks assignments figures pdf lock doctor clean
 
 help:            ## show this list
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 12
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 13
 
-book: .venv/ok   ## run every chapter in full and build the book
+env:             ## make or mend .venv, with the versions of requirements.lock
+	@$(PYTHON) install.py $(NAMED)
+
+book: env        ## run every chapter in full and build the book
 	W2S_FAST=0 $(BUILD)
 	@echo 'Open file://$(CURDIR)/_build/html/index.html, or run `make serve`.'
 
-test: .venv/ok   ## lint, types, unit tests, doctests, all chapters in fast mode, the built site
+test: env        ## lint, types, unit tests, doctests, all chapters in fast mode, the built site
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile --doctest-modules tests w2s_tutorial
+	$(PYTEST) -m 'not nightly' --doctest-modules tests w2s_tutorial
+
+nightly: env     ## the tests that are too long for every day: all visits to all pages
+	$(PYTEST) -m nightly tests
+
+newest:          ## the tests with today's versions of everything, in .venv-newest
+	@$(PYTHON) install.py --newest
+	OMP_NUM_THREADS=1 .venv-newest/bin/python -m pytest -n auto --dist worksteal -m 'not nightly' tests
 
 serve: book      ## build the book and serve it at http://localhost:8000
 	$(BIN)/python -m http.server --bind localhost --directory _build/html 8000
 
-notebooks: .venv/ok  ## write the chapters' notebooks for Colab
+notebooks: env   ## write the chapters' notebooks for Colab
 	$(BIN)/python book/_ext/colab_notebooks.py
 
-assignments: .venv/ok  ## write student notebooks, answer keys and autograders of the assignments
+assignments: env ## write student notebooks, answer keys and autograders of the assignments
 	$(BIN)/python assignments/make.py
 
 figures: book    ## write every figure as SVG and PNG, light and dark, for slides
@@ -34,11 +52,15 @@ figures: book    ## write every figure as SVG and PNG, light and dark, for slide
 pdf: book        ## print the whole book into one file, _build/book.pdf
 	$(BIN)/python book/_ext/pdf_file.py
 
-clean:           ## delete everything that was built; the next target starts from nothing
-	rm -rf _build .venv *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+lock: env        ## write requirements.lock anew, with today's versions and their hashes
+	$(BIN)/python -m pip install --quiet uv
+	printf 'setuptools>=77\n' | $(BIN)/uv pip compile pyproject.toml - --extra test \
+	    --constraint constraints.txt --universal --python-version 3.11 --generate-hashes \
+	    --no-header --no-annotate --quiet --upgrade --output-file requirements.lock \
+	    $(foreach name,torch triton $(CUDA),--no-emit-package $(name))
 
-# The stamp is newer than the files it depends on exactly when the environment holds them.
-.venv/ok: pyproject.toml constraints.txt
-	test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[test]'
-	@touch $@
+doctor:          ## say what this machine has: Python, versions, browser, data, GPU
+	@$(PYTHON) install.py --doctor
+
+clean:           ## delete everything that was built; the next target starts from nothing
+	rm -rf _build .venv .venv-newest *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
