@@ -124,7 +124,9 @@ def doctor(folder):
     print("packages    ", "as locked" if installed(folder) == wanted() else "to be installed")
     browsers = ("chromium", "chromium-browser", "google-chrome", "chrome")
     print("browser     ", next(filter(None, map(shutil.which, browsers)), "none: its tests skip"))
-    print("data        ", os.environ.get("W2S_DATA", "W2S_DATA is not set: downloads go to a cache"))
+    print(
+        "data        ", os.environ.get("W2S_DATA", "W2S_DATA is not set: downloads go to a cache")
+    )
     print("git         ", shutil.which("git") or "none: two tests of the repository skip")
     print("free disk   ", f"{shutil.disk_usage(HERE).free / 1e9:.0f} GB")
     if wrong_with(folder):
@@ -136,7 +138,8 @@ def doctor(folder):
         "'jupyter-book', j.__version__)\n"
         "import w2s_tutorial as w\n"
         "print('package     ', w.__version__, w.__file__)\n"
-        "print('GPU         ', torch.cuda.get_device_name() if torch.cuda.is_available() else 'none')"
+        "gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else 'none'\n"
+        "print('GPU         ', gpu)"
     )
     run = subprocess.run([interpreter(folder), "-c", report], capture_output=True, text=True)
     print(run.stdout or run.stderr.strip().splitlines()[-1], end="" if run.stdout else "\n")
