@@ -1,8 +1,12 @@
+from functools import partial
+
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from w2s_tutorial.heads import fit_in_ball, fit_logistic, fit_ridge, fit_ridgeless
+from w2s_tutorial.heads.generalized import fit_generalized
 from w2s_tutorial.heads.linear import Heads, apply, fit_gradient
 from w2s_tutorial.losses import cross_entropy, squared
 
@@ -108,3 +112,61 @@ def test_any_shape_fits(h, n, d, c, own):
     assert heads.weight.shape == (h, d, c)
     assert heads(x).shape == (h, n, c)
     assert len(heads) == h
+
+
+DTYPES = [torch.float16, torch.float32, torch.float64]
+
+
+@pytest.mark.parametrize("seen", DTYPES)
+@pytest.mark.parametrize("fitted", DTYPES)
+def test_heads_compute_in_the_wider_dtype(seen, fitted):
+    x, _, g = problem()
+    weight = torch.randn(5, 3, 2, generator=g, dtype=torch.float64).to(fitted)
+    heads = Heads(weight, torch.ones(5, 1, 2, dtype=fitted))
+    wide = Heads(weight.double(), torch.ones(5, 1, 2, dtype=torch.float64))
+    output = heads(x.to(seen))
+    dtype = max(seen, fitted, key=lambda d: torch.finfo(d).bits)
+    assert output.dtype == dtype
+    rounding = 4 * torch.finfo(dtype).eps
+    torch.testing.assert_close(
+        output.double(), wide(x.to(seen).double()), rtol=rounding, atol=rounding
+    )
+
+
+FITS = {
+    "logistic": partial(fit_logistic, l2=0.1),
+    "generalized": partial(fit_generalized, q=0.5, l2=0.1),
+    "ridge": partial(fit_ridge, l2=0.1),
+    "ridgeless": fit_ridgeless,
+    "ball": partial(fit_in_ball, radius=0.1),
+    "gradient": partial(fit_gradient, loss=cross_entropy, steps=50, lr=0.05),
+}
+
+
+@pytest.mark.parametrize("fit", FITS.values(), ids=FITS)
+@pytest.mark.parametrize(
+    ("seen", "said"),
+    [(torch.float32, torch.int64), (torch.float16, torch.float64), (torch.float64, torch.bool),
+     (torch.float32, torch.float64), (torch.float64, torch.float32)],
+)  # fmt: skip
+def test_dtypes_need_not_meet(fit, seen, said):
+    """Integer one-hot, half features, single beside double: the answer of float64 throughout."""
+    x, target, _ = problem()
+    x = x.half()  # the same numbers in every dtype
+    heads = fit(x.to(seen), target.to(said))
+    exact = fit(x.double(), target)
+    wider = torch.promote_types(torch.promote_types(seen, said), torch.float32)
+    close = 1e-3 if wider == torch.float32 else 1e-5
+    assert (heads.weight - exact.weight).abs().max() < close * exact.weight.abs().max()
+    torch.testing.assert_close(heads(x).double(), exact(x.double()), rtol=1e-2, atol=1e-3)
+
+
+def test_what_is_no_real_tensor_is_refused():
+    x, target, _ = problem()
+    for fit in (FITS["logistic"], FITS["ridge"], FITS["ball"], FITS["gradient"]):
+        with pytest.raises(TypeError, match=r"x must be a torch\.Tensor, got ndarray"):
+            fit(x.numpy(), target)
+        with pytest.raises(
+            TypeError, match=r"target must hold real numbers, got torch\.complex128"
+        ):
+            fit(x, target.to(torch.complex128))

@@ -58,7 +58,7 @@ def test_interpolates_when_features_outnumber_examples():
 def test_ridge_agrees_with_scikit_learn(kind):
     x = features(kind)
     y = torch.randn(2, len(x), 3, generator=torch.Generator().manual_seed(0)).double() + 2
-    heads = fit_ridge(x, y, penalty=0.03)
+    heads = fit_ridge(x, y, l2=0.06)
     for i in range(2):
         model = Ridge(alpha=0.03 * len(x)).fit(x.numpy(), y[i].numpy())
         np.testing.assert_allclose(heads.weight[i].numpy().T, model.coef_, rtol=1e-7, atol=1e-9)
@@ -69,14 +69,14 @@ def test_ridge_tends_to_ridgeless():
     x = features("n < d")
     y = torch.randn(1, 20, 1, generator=torch.Generator().manual_seed(0)).double()
     limit = fit_ridgeless(x, y).weight
-    torch.testing.assert_close(fit_ridge(x, y, penalty=1e-12).weight, limit, atol=1e-8, rtol=1e-6)
-    assert (fit_ridge(x, y, penalty=1.0).weight - limit).abs().max() > 0.01
+    torch.testing.assert_close(fit_ridge(x, y, l2=2e-12).weight, limit, atol=1e-8, rtol=1e-6)
+    assert (fit_ridge(x, y, l2=2.0).weight - limit).abs().max() > 0.01
 
 
 def test_bad_input_is_named():
     x, y = torch.randn(5, 2), torch.randn(1, 5, 1)
-    with pytest.raises(ValueError, match="penalty must exceed 0, got 0"):
-        fit_ridge(x, y, penalty=0)
+    with pytest.raises(ValueError, match="l2 must be finite and exceed 0, got 0"):
+        fit_ridge(x, y, l2=0)
     with pytest.raises(ValueError, match="x must be finite"):
         fit_ridgeless(x * torch.nan, y)
     with pytest.raises(ValueError, match="x must list target's 5 examples"):

@@ -120,7 +120,10 @@ def test_a_fit_that_stops_early_says_so():
     [
         ({"l2": 0.0}, "l2 must be finite and exceed 0, got 0.0"),
         ({"l2": float("nan")}, "l2 must be finite"),
-        ({"target": torch.eye(2)[[0] * 20][None]}, "head 0 has no 1"),
+        (
+            {"target": torch.eye(2)[[0] * 20][None]},
+            "head 0 fails: its target shows it no example of class 1",
+        ),
         ({"target": torch.full((1, 20, 2), 0.7)}, "label distributions"),
         ({"target": torch.ones(1, 20, 1)}, "at least 2 classes, got 1"),
         ({"x": torch.full((20, 2), torch.inf)}, "x must be finite"),
@@ -131,6 +134,22 @@ def test_bad_input_is_named(arguments, message):
     good = {"x": torch.randn(20, 2), "target": label, "l2": 1.0}
     with pytest.raises(ValueError, match=message):
         fit_logistic(**{**good, **arguments})
+
+
+@pytest.mark.parametrize("own", [False, True])
+def test_a_head_that_misses_a_class_fails_alone(own):
+    x, target, g = problem(h=4, c=3, own=own)
+    keep = torch.rand(4, 300, generator=g) < 0.5
+    keep[2] &= target[2, :, 1] == 0
+    heads = fit_logistic(x, target, l2=0.1, example_weight=keep)
+    assert heads.failed == {2: "its target shows it no example of class 1"}
+    assert heads.weight[2].isnan().all()
+    assert heads(x)[2].isnan().all()
+    rest = [0, 1, 3]
+    alone = fit_logistic(x[rest] if own else x, target[rest], l2=0.1, example_weight=keep[rest])
+    assert not alone.failed
+    torch.testing.assert_close(heads.weight[rest], alone.weight)
+    torch.testing.assert_close(heads.bias[rest], alone.bias)
 
 
 @settings(max_examples=30, deadline=None)

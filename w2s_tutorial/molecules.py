@@ -111,10 +111,14 @@ def outcome(seen: Views, parts: Parts) -> Outcome:
 
     def fit(x: Tensor, target: Tensor, rows: Tensor) -> tuple[Tensor, Tensor]:
         held = parts.validation
-        heads, penalty = fit_ridge_validated(
-            x[rows], target[None, rows], x[held], target[None, held], penalties=PENALTIES
+        heads, l2 = fit_ridge_validated(
+            x[rows],
+            target[None, rows],
+            x[held],
+            target[None, held],
+            l2=[2 * penalty for penalty in PENALTIES],
         )
-        return heads(x.double())[0], penalty
+        return heads(x.double())[0], l2 / 2
 
     weak, chosen = zip(*(fit(x, label, parts.labeled) for x in seen.weak.values()), strict=True)
     student, penalty = fit(seen.strong, torch.cat(weak, -1), parts.pool)

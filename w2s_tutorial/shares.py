@@ -68,7 +68,7 @@ def grid(
         heads: runs of each setting.
         fit: "logistic" with hard pseudolabels, as in practice, or "ridge": least squares on
             one-hot labels and then on the teacher's outputs, as in theory.
-        l2: penalty, of `fit_logistic` or `fit_ridge`.
+        l2: penalty, meant alike by `fit_logistic` and `fit_ridge`.
         seed: of the draws, which do not depend on pair, fit and shares.
         store, version: see `sweeps.sweep`.
 
@@ -128,7 +128,7 @@ def transfer(
     if fit == "logistic":
         once, pseudo_label = _once(partial(fit_logistic, l2=l2)), hard
     else:
-        once, pseudo_label = _once(partial(_ridge, penalty=l2)), _as_it_is
+        once, pseudo_label = _once(partial(_ridge, l2=l2)), _as_it_is
     found = {}
     for eta_labeled, known in labeled.items():
         for eta_pool, pool in pools.items():
@@ -176,8 +176,8 @@ def _measures(output: Tensor, test: Sample, fit: str) -> dict[str, Tensor]:
     return found
 
 
-def _ridge(x: Tensor, target: Tensor, penalty: float) -> Heads:
-    heads = fit_ridge(x, target, penalty=penalty)
+def _ridge(x: Tensor, target: Tensor, l2: float) -> Heads:
+    heads = fit_ridge(x, target, l2=l2)
     return Heads(heads.weight.to(x.dtype), heads.bias.to(x.dtype))
 
 

@@ -48,6 +48,7 @@ VARIED = {
 }
 """The weakest teacher of the strongest student, and the pairs that gains.csv began with."""
 MEASURE = {"logistic": "accuracy", "ridge": "error"}
+L2 = {"logistic": 0.01, "ridge": 0.02}
 CELL = ["weak", "strong", "fit", "n_labeled", "n_pool", "minority_labeled", "minority_pool"]
 
 
@@ -74,11 +75,14 @@ def order() -> dict[tuple[str, str, str], str]:
 
 
 def run(dataset: str, pairs: list[tuple[str, str]], **changes: Any) -> pd.DataFrame:
-    """The package's grid with this script's settings."""
+    """The package's grid with this script's settings, each fit with its penalty."""
     n, pool, test = SIZES[dataset]
     settings: dict[str, Any] = {"minority_labeled": ETAS, "minority_pool": ETAS, "fit": shares.FITS}
     settings |= {"n_labeled": (n,), "n_pool": (pool,), "n_test": test, "heads": HEADS} | changes
-    return shares.grid(seen(dataset), pairs, seed=SEED, **settings)
+    seen_by, fits = seen(dataset), settings.pop("fit")
+    return pd.concat(
+        [shares.grid(seen_by, pairs, seed=SEED, fit=(f,), l2=L2[f], **settings) for f in fits]
+    )
 
 
 def by_group(table: pd.DataFrame) -> pd.DataFrame:

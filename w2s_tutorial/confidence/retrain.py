@@ -52,7 +52,7 @@ def retrain(
     keep = keep_top(score.repeat_interleave(m, 0), p.flatten())
     keep |= surest_of_each(score, label).repeat_interleave(m, 0)
     if start is not None:
-        start = Heads(*(v.repeat_interleave(m, 0) for v in (start.weight, start.bias)))
+        start = Heads(start.weight.repeat_interleave(m, 0), start.bias.repeat_interleave(m, 0))
     repeated = label[:, None].expand(b, m, n, c).reshape(b * m, n, c)
     return fit_generalized(
         x,

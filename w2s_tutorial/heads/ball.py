@@ -23,11 +23,12 @@ def fit_in_ball(x: Tensor, target: Tensor, *, radius: float | Tensor) -> Heads:
     Raises:
         ValueError: if a radius is not positive, shapes disagree or values are not finite.
     """
-    check_inputs(x, target, None)
-    radii = torch.as_tensor(radius, dtype=torch.float64).expand(len(target))[:, None, None]
+    x, target, _ = check_inputs(x, target, least=torch.float64)
+    radii = torch.as_tensor(radius, dtype=torch.float64, device=x.device).expand(len(target))[
+        :, None, None
+    ]
     if not ((radii > 0) & radii.isfinite()).all():
         raise ValueError(f"radius must exceed 0 and be finite, got {radius}")
-    x, target = x.double(), target.double()
     x_mean, target_mean = x.mean(-2, keepdim=True), target.mean(-2, keepdim=True)
     u, singular, vt = torch.linalg.svd(x - x_mean, full_matrices=False)
     cut = max(x.shape[-2:]) * torch.finfo(x.dtype).eps * singular[..., :1]

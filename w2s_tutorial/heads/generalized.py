@@ -53,7 +53,7 @@ def fit_generalized(
     """
     h, n, c = target.shape if target.dim() == 3 else (0, 0, 0)
     x3 = x if x.dim() == 3 else x[None]
-    share = check_inputs(x3[0], target, example_weight)
+    _, target, share = check_inputs(x3[0], target, example_weight)
     if h % len(x3) or not x3.isfinite().all():
         raise ValueError(f"x must be finite, of as many blocks as divide {h}, got {len(x3)}")
     b, m = len(x3), h // len(x3)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 
 import torch
@@ -33,20 +34,21 @@ def fit_ridgeless(x: Tensor, target: Tensor, *, rtol: float | None = None) -> He
     return _fit(x, target, [inverse])[0]
 
 
-def fit_ridge(x: Tensor, target: Tensor, *, penalty: float) -> Heads:
-    """Fit h heads that minimise mean squared error + penalty * |weight|^2, in float64.
+def fit_ridge(x: Tensor, target: Tensor, *, l2: float) -> Heads:
+    """Fit h heads that minimise mean squared error + l2 / 2 * |weight|^2, in float64.
 
-    The bias is not penalised. In scikit-learn's Ridge, alpha = n * penalty.
+    The error of an example is summed over the c outputs, as by `losses.squared`; the bias is not
+    penalised. In scikit-learn's Ridge, alpha = n * l2 / 2.
 
     Args:
         x: (n, d) or (h, n, d) features.
         target: (h, n, c) real targets.
-        penalty: greater than 0.
+        l2: penalty, above 0.
 
     Raises:
-        ValueError: if penalty is not positive, shapes disagree or values are not finite.
+        ValueError: if l2 is not positive, shapes disagree or values are not finite.
     """
-    return _fit(x, target, [_shrinking(penalty)])[0]
+    return _fit(x, target, [_shrinking(l2)])[0]
 
 
 def fit_ridge_validated(
@@ -55,7 +57,7 @@ def fit_ridge_validated(
     x_validation: Tensor,
     target_validation: Tensor,
     *,
-    penalties: Sequence[float],
+    l2: Sequence[float],
 ) -> tuple[Heads, Tensor]:
     """Fit h heads by `fit_ridge`, each with the penalty that serves it best on other examples.
 
@@ -64,7 +66,7 @@ def fit_ridge_validated(
         target: (h, n, c) real targets.
         x_validation: (v, d) or (h, v, d) features to choose by.
         target_validation: (h, v, c).
-        penalties: to choose from, each greater than 0.
+        l2: penalties to choose from, each above 0, meant as in `fit_ridge`.
 
     Returns:
         The heads, and the penalty of each (h,): that of the smallest mean squared error on the
@@ -74,25 +76,25 @@ def fit_ridge_validated(
         ValueError: if there is no penalty or one is not positive, shapes disagree or values are
             not finite.
     """
-    if not penalties:
-        raise ValueError("penalties must list at least 1, got none")
-    check_inputs(x_validation, target_validation, None)
-    tried = _fit(x, target, [_shrinking(penalty) for penalty in penalties])
-    outputs = torch.stack([heads(x_validation.double()) for heads in tried])
+    if len(l2) == 0:
+        raise ValueError("l2 must list at least 1 penalty, got none")
+    check_inputs(x_validation, target_validation)
+    tried = _fit(x, target, [_shrinking(penalty) for penalty in l2])
+    outputs = torch.stack([heads(x_validation) for heads in tried])
     error = (outputs - target_validation).square().mean((2, 3))
     best, each = error.argmin(0), torch.arange(error.shape[1])
     weight = torch.stack([heads.weight for heads in tried])[best, each]
     bias = torch.stack([heads.bias for heads in tried])[best, each]
-    return Heads(weight, bias), torch.tensor(penalties, dtype=torch.float64)[best]
+    return Heads(weight, bias), torch.tensor(l2, dtype=torch.float64, device=best.device)[best]
 
 
 _Inverse = Callable[[Tensor, int], Tensor]  # singular values (..., r), n -> their inverses
 
 
-def _shrinking(penalty: float) -> _Inverse:
-    if not penalty > 0:
-        raise ValueError(f"penalty must exceed 0, got {penalty} (for 0 use fit_ridgeless)")
-    return lambda s, n: s / (s.square() + n * penalty)
+def _shrinking(l2: float) -> _Inverse:
+    if not 0 < l2 < math.inf:
+        raise ValueError(f"l2 must be finite and exceed 0, got {l2} (for 0 use fit_ridgeless)")
+    return lambda s, n: s / (s.square() + n * (l2 / 2))
 
 
 def _fit(x: Tensor, target: Tensor, inverses: Sequence[_Inverse]) -> list[Heads]:
@@ -102,8 +104,7 @@ def _fit(x: Tensor, target: Tensor, inverses: Sequence[_Inverse]) -> list[Heads]
     1e-6 of the largest. torch.linalg.lstsq is not an option: on CUDA it assumes full rank, and
     centring n <= d examples leaves rank n - 1.
     """
-    check_inputs(x, target, None)
-    x, target = x.double(), target.double()
+    x, target, _ = check_inputs(x, target, least=torch.float64)
     n = x.shape[-2]
     x_mean, target_mean = x.mean(-2, keepdim=True), target.mean(-2, keepdim=True)
     centered = x - x_mean

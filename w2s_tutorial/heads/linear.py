@@ -3,11 +3,14 @@
 A head is one linear map on frozen features. Everything that varies between runs (seed, label
 set, data set, hyperparameter) lives on the leading axis of the tensors, so a hundred runs cost
 one matrix product. In the shapes below h counts heads, n examples, d features, c outputs.
+
+A penalty l2 adds l2 / 2 * |weight|^2 to a head's mean loss, in every fit.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
@@ -22,17 +25,23 @@ class Heads:
     Attributes:
         weight: (h, d, c)
         bias: (h, 1, c)
+        failed: number of a head that could not be fitted -> why. Its weights are NaN.
     """
 
     weight: Tensor
     bias: Tensor
+    failed: Mapping[int, str] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.weight)
 
     def __call__(self, x: Tensor) -> Tensor:
-        """Outputs (h, n, c) on features x: (n, d), seen by every head, or (h, n, d)."""
-        return apply(x, self.weight) + self.bias
+        """Outputs (h, n, c) on features x: (n, d), seen by every head, or (h, n, d).
+
+        In the wider of the two dtypes: of features and of heads.
+        """
+        dtype = torch.promote_types(x.dtype, self.weight.dtype)
+        return apply(x.to(dtype), self.weight.to(dtype)) + self.bias.to(dtype)
 
 
 def apply(matrix: Tensor, v: Tensor) -> Tensor:
@@ -47,17 +56,33 @@ def apply(matrix: Tensor, v: Tensor) -> Tensor:
     return (matrix @ side_by_side).view(len(matrix), h, c).transpose(0, 1)
 
 
-def check_inputs(x: Tensor, target: Tensor, example_weight: Tensor | None) -> Tensor:
-    """Refuse what no head can be fitted on; return each head's shares (h, n), summing to 1.
+def check_inputs(
+    x: Tensor,
+    target: Tensor,
+    example_weight: Tensor | None = None,
+    least: torch.dtype = torch.float32,
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Refuse what no head can be fitted on; bring the rest to one floating dtype.
 
     Args:
-        x: (n, d) or (h, n, d).
-        target: (h, n, c).
+        x: (n, d) or (h, n, d), of any real dtype.
+        target: (h, n, c), of any real dtype.
         example_weight: (h, n) bool or non-negative, or None for equal weights.
+        least: the narrowest dtype to compute in.
+
+    Returns:
+        x, target, and each head's shares (h, n), summing to 1, in the wider dtype of x and
+        target, but no narrower than `least`.
 
     Raises:
+        TypeError: if x or target is no tensor of real numbers.
         ValueError: naming the argument, what it must be, and what came.
     """
+    for name, value in (("x", x), ("target", target)):
+        if not isinstance(value, Tensor):
+            raise TypeError(f"{name} must be a torch.Tensor, got {type(value).__name__}")
+        if value.is_complex():
+            raise TypeError(f"{name} must hold real numbers, got {value.dtype}")
     if target.dim() != 3:
         raise ValueError(f"target must be (h, n, c), got shape {tuple(target.shape)}")
     h, n, _ = target.shape
@@ -67,22 +92,26 @@ def check_inputs(x: Tensor, target: Tensor, example_weight: Tensor | None) -> Te
         raise ValueError(f"x must hold target's {h} heads, got {len(x)}")
     if n == 0 or x.shape[-1] == 0:
         raise ValueError(f"x needs at least 1 example and 1 feature, got {tuple(x.shape)}")
+    if x.device != target.device:
+        raise ValueError(f"x must be where target is, on {target.device}, got {x.device}")
+    dtype = torch.promote_types(torch.promote_types(x.dtype, target.dtype), least)
     for name, value in (("x", x), ("target", target)):
         if not value.isfinite().all():
             raise ValueError(f"{name} must be finite, got NaN or infinity")
+    x, target = x.to(dtype), target.to(dtype)
     if example_weight is None:
-        return target.new_full((h, n), 1 / n)
+        return x, target, target.new_full((h, n), 1 / n)
     if example_weight.shape != (h, n):
         got = tuple(example_weight.shape)
         raise ValueError(f"example_weight must be (h, n) = {(h, n)}, got shape {got}")
-    share = example_weight.to(target.dtype)
+    share = example_weight.to(target)
     if not (share.isfinite().all() and (share >= 0).all()):
         raise ValueError("example_weight must be finite and at least 0")
     total = share.sum(-1, keepdim=True)
     if (total == 0).any():
         empty = (total == 0).flatten().nonzero().flatten().tolist()
         raise ValueError(f"example_weight leaves no training example for heads {empty}")
-    return share / total
+    return x, target, share / total
 
 
 @torch.enable_grad()
@@ -114,13 +143,15 @@ def fit_gradient(
         ValueError: if shapes disagree, values are not finite, a head keeps no example, or the
             loss stops being finite (lr too large).
     """
-    share = check_inputs(x, target, example_weight)
+    x, target, share = check_inputs(x, target, example_weight)
     if steps < 1:
         raise ValueError(f"steps must be at least 1, got {steps}")
     h, _, c = target.shape
     if start is None:
         start = Heads(target.new_zeros(h, x.shape[-1], c), target.new_zeros(h, 1, c))
-    weight, bias = (part.detach().clone().requires_grad_() for part in (start.weight, start.bias))
+    weight, bias = (
+        part.detach().to(target, copy=True).requires_grad_() for part in (start.weight, start.bias)
+    )
     optimizer = torch.optim.AdamW([weight, bias], lr=lr, weight_decay=weight_decay)
     for _ in range(steps):
         per_example = loss(Heads(weight, bias)(x), target)  # (h, n)
