@@ -20,6 +20,7 @@ ARCHITECTURE: dict[str, set[str]] = {
     "losses": set(),
     "metrics": {"seeds"},
     "storage": set(),
+    "devices": set(),
     "seeds": set(),
     # predicting, simulating, measuring features
     "theory": {"problems"},
@@ -43,7 +44,7 @@ ARCHITECTURE: dict[str, set[str]] = {
     "figures": set(),
     "variants": {"settings"},
     "checks": {"confidence", "metrics", "pipeline", "problems", "sample", "simulation"},
-    "": set(),
+    "": {"devices"},
 }
 
 

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import os
 
+from w2s_tutorial.devices import device as device
+
 __version__ = "0.1.0"
 
 FAST = os.environ.get("W2S_FAST", "") not in ("", "0")
