@@ -16,7 +16,8 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 ARCHITECTURE: dict[str, set[str]] = {
     # the vocabulary
     "problems": set(),
-    "sample": {"seeds"},
+    "arrays": set(),
+    "sample": {"arrays", "seeds"},
     "losses": set(),
     "metrics": {"seeds"},
     "storage": set(),

@@ -1,9 +1,7 @@
 import pytest
 import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
-from w2s_tutorial.sample import Sample, join, with_minority
+from w2s_tutorial.sample import Sample, join
 
 
 def sample(n=20, h=1, *, own=False, seed=0):
@@ -33,43 +31,6 @@ def test_join_expands_what_is_shared():
     assert torch.equal(both.group[1, 20:], own.group[1])
     alike = join(shared, shared)
     assert alike.weak.shape == (40, 3)  # nothing is copied per head without need
-
-
-@settings(max_examples=40, deadline=None)
-@given(st.floats(0, 1), st.integers(1, 40))
-def test_minority_share_is_exact(fraction, n):
-    whole = sample(n=400)
-    g = torch.Generator().manual_seed(0)
-    drawn = with_minority(whole, fraction, n, minority=(1, 2), seed=g)
-    assert len(drawn) == n
-    assert int(torch.isin(drawn.group, torch.tensor([1, 2])).sum()) == round(fraction * n)
-    assert len({tuple(row) for row in drawn.weak.tolist()}) == n  # without replacement
-
-
-def test_minority_draw_is_shuffled_and_repeatable():
-    whole = sample(n=400)
-    draws = [
-        with_minority(whole, 0.5, 100, minority=(1, 2), seed=torch.Generator().manual_seed(seed))
-        for seed in (0, 0, 1)
-    ]
-    assert torch.equal(draws[0].weak, draws[1].weak)
-    assert not torch.equal(draws[0].weak, draws[2].weak)
-    first_half = torch.isin(draws[0].group[:50], torch.tensor([1, 2])).float().mean()
-    assert 0.2 < first_half < 0.8  # not the minority first
-
-
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        ((1.2, 5), r"fraction must lie in \[0, 1\], got 1.2"),
-        ((float("nan"), 5), r"fraction must lie in \[0, 1\], got nan"),
-        ((0.5, 0), "n must be at least 1, got 0"),
-        ((1.0, 20), r"20 minority examples are asked for, the sample has \d+"),
-    ],
-)
-def test_impossible_shares_are_refused(arguments, message):
-    with pytest.raises(ValueError, match=message):
-        with_minority(sample(), *arguments, minority=(1, 2), seed=torch.Generator())
 
 
 @pytest.mark.parametrize(
