@@ -57,6 +57,13 @@ def test_principal_coordinates_span_the_leading_directions():
     torch.testing.assert_close(left.square().sum(), tail)
 
 
+@pytest.mark.parametrize("offset", [1e2, 1e5, 1e8])
+def test_an_offset_of_the_features_is_no_direction(offset):
+    basis = dimension.basis_of(normal(20, 30) + offset, center=True)
+    assert basis.shape == (20, 19)
+    assert basis.mean(0).abs().max() < 1e-14
+
+
 NAN = torch.full((5, 2), torch.nan)
 
 

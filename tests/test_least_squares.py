@@ -1,10 +1,12 @@
+from functools import partial
+
 import numpy as np
 import pytest
 import scipy.linalg
 import torch
 from sklearn.linear_model import Ridge
 
-from w2s_tutorial.heads.least_squares import fit_ridge, fit_ridgeless
+from w2s_tutorial.heads import fit_in_ball, fit_ridge, fit_ridgeless
 
 
 def features(kind: str) -> torch.Tensor:
@@ -71,6 +73,41 @@ def test_ridge_tends_to_ridgeless():
     limit = fit_ridgeless(x, y).weight
     torch.testing.assert_close(fit_ridge(x, y, l2=2e-12).weight, limit, atol=1e-8, rtol=1e-6)
     assert (fit_ridge(x, y, l2=2.0).weight - limit).abs().max() > 0.01
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("offset", [1e2, 1e4, 1e6, 1e8])
+@pytest.mark.parametrize(("n", "d"), [(20, 30), (25, 25), (200, 230)])
+def test_an_offset_of_the_features_is_no_feature(n, d, offset, dtype):
+    """n examples, centred, span n - 1 directions however far from zero they lie."""
+    g = torch.Generator().manual_seed(1)
+    away = offset * torch.randn(d, generator=g, dtype=torch.float64).sign()
+    # Single precision near 1e8 counts in eights: there the features must vary by more.
+    x = max(1.0, 1e3 * torch.finfo(dtype).eps * offset) * torch.randn(
+        n, d, generator=g, dtype=torch.float64
+    )
+    x = (x + away).to(dtype)
+    near = x.double() - away  # exact
+    y = torch.randn(3, n, 2, generator=g, dtype=torch.float64)
+    for fit in (fit_ridgeless, partial(fit_in_ball, radius=1e9), partial(fit_ridge, l2=1e-3)):
+        far, expected = fit(x, y), fit(near, y)
+        size = expected.weight.norm()
+        assert (far.weight - expected.weight).norm() < 1e-7 * size
+        assert (far(x) - expected(near)).abs().max() < 1e-15 * d * offset * max(1, size)
+    once = near - near.mean(0)
+    u, s, vt = torch.linalg.svd(once, full_matrices=False)
+    known = vt[: n - 1].T @ ((u.T @ y)[:, : n - 1] / s[: n - 1, None])
+    assert (fit_ridgeless(x, y).weight - known).norm() < 1e-7 * known.norm()
+
+
+def test_constant_features_say_nothing():
+    """Not even where no other feature sets a scale beside which their rounding is small."""
+    x = torch.tensor([0.1, 1e8, 3.3], dtype=torch.float64).expand(29, 3)
+    y = torch.randn(2, 29, 1, generator=torch.Generator().manual_seed(0)).double()
+    for fit in (fit_ridgeless, partial(fit_in_ball, radius=1e9)):
+        heads = fit(x, y)
+        assert (heads.weight == 0).all()
+        torch.testing.assert_close(heads.bias, y.mean(1, keepdim=True))
 
 
 def test_bad_input_is_named():

@@ -58,6 +58,18 @@ def test_rare_and_constant_features_count_as_they_should():
         torch.testing.assert_close(a, b, rtol=1e-7, atol=1e-9)
 
 
+@pytest.mark.parametrize("offset", [1e2, 1e5, 1e8])
+def test_an_offset_of_the_features_is_no_feature(offset):
+    """With n <= d a student with a bias follows every teacher: nothing is refused."""
+    x, weak = draw(20, 30), draw(4, 20, 1, seed=1)
+    parts = misfit.linear_gain(x + offset, weak, weak + 1 + draw(4, 20, 1, seed=2))
+    assert parts.misfit.max() < 1e-20
+    assert (parts.gain - parts.misfit + 2 * parts.overlap).abs().max() < 1e-9
+    basis = misfit._basis(x + offset)
+    assert basis.shape == (20, 20)
+    torch.testing.assert_close(basis.T @ basis, torch.eye(20, dtype=torch.float64))
+
+
 def test_the_deviation_bound_is_reached():
     strong = torch.tensor([[1.0, 1, -1, -1]]).double().T
     refused = torch.tensor([1.0, -1, 1, -1]).double()

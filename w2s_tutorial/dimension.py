@@ -93,7 +93,9 @@ def clean(features: Tensor, center: bool, least: int = 1) -> Tensor:
     x = features.double()
     # A constant column leaves the rounding error of its mean, which is no signal.
     rounding = len(x) * torch.finfo(x.dtype).eps * x.abs().amax()
-    x = x - x.mean(0) if center else x
+    if center:  # twice: the mean of large numbers is off by their rounding, in all rows alike
+        x = x - x.mean(0)
+        x = x - x.mean(0)
     if x.abs().amax() <= rounding:
         raise ValueError(f"features must differ between examples, got {len(x)} equal ones")
     return x

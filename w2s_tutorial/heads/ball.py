@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from w2s_tutorial.heads.linear import Heads, check_inputs
+from w2s_tutorial.heads.linear import Heads, centered, check_inputs
 
 
 def fit_in_ball(x: Tensor, target: Tensor, *, radius: float | Tensor) -> Heads:
@@ -29,8 +29,9 @@ def fit_in_ball(x: Tensor, target: Tensor, *, radius: float | Tensor) -> Heads:
     ]
     if not ((radii > 0) & radii.isfinite()).all():
         raise ValueError(f"radius must exceed 0 and be finite, got {radius}")
-    x_mean, target_mean = x.mean(-2, keepdim=True), target.mean(-2, keepdim=True)
-    u, singular, vt = torch.linalg.svd(x - x_mean, full_matrices=False)
+    left, x_mean = centered(x)
+    target_mean = target.mean(-2, keepdim=True)
+    u, singular, vt = torch.linalg.svd(left, full_matrices=False)
     cut = max(x.shape[-2:]) * torch.finfo(x.dtype).eps * singular[..., :1]
     s = torch.where(singular > cut, singular, 0.0)[..., None]
     along = u.mT @ (target - target_mean)  # (h, min(n, d), c)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
-from w2s_tutorial.heads.linear import Heads, check_inputs
+from w2s_tutorial.heads.linear import Heads, centered, check_inputs
 
 
 def fit_ridgeless(x: Tensor, target: Tensor, *, rtol: float | None = None) -> Heads:
@@ -106,12 +106,9 @@ def _fit(x: Tensor, target: Tensor, inverses: Sequence[_Inverse]) -> list[Heads]
     """
     x, target, _ = check_inputs(x, target, least=torch.float64)
     n = x.shape[-2]
-    x_mean, target_mean = x.mean(-2, keepdim=True), target.mean(-2, keepdim=True)
-    centered = x - x_mean
-    # A constant column leaves the rounding error of its mean, which is no signal.
-    rounding = n * torch.finfo(x.dtype).eps * x.abs().amax(-2, keepdim=True)
-    centered = torch.where(centered.abs().amax(-2, keepdim=True) > rounding, centered, 0.0)
-    u, singular, vt = torch.linalg.svd(centered, full_matrices=False)
+    left, x_mean = centered(x)
+    target_mean = target.mean(-2, keepdim=True)
+    u, singular, vt = torch.linalg.svd(left, full_matrices=False)
     projected = u.mT @ (target - target_mean)
     weights = [vt.mT @ (inverse(singular, n)[..., None] * projected) for inverse in inverses]
     return [Heads(weight, target_mean - x_mean @ weight) for weight in weights]

@@ -56,6 +56,19 @@ def apply(matrix: Tensor, v: Tensor) -> Tensor:
     return (matrix @ side_by_side).view(len(matrix), h, c).transpose(0, 1)
 
 
+def centered(x: Tensor) -> tuple[Tensor, Tensor]:
+    """x (..., n, d) less its mean over examples, and the mean (..., 1, d).
+
+    The mean of large numbers is off by their rounding, and one subtraction leaves this error in
+    all examples alike: a direction of its own beside features that vary little, and the only one
+    where they are constant. It has few digits, so that a second subtraction takes it away.
+    """
+    mean = x.mean(-2, keepdim=True)
+    left = x - mean
+    rest = left.mean(-2, keepdim=True)
+    return left - rest, mean + rest
+
+
 def check_inputs(
     x: Tensor,
     target: Tensor,

@@ -167,6 +167,7 @@ def finite_sample_bound(
 def _basis(features: Tensor) -> Tensor:
     """Orthonormal columns that span the constant and the features (n, d), rank by rank."""
     centered = features.double() - features.double().mean(0)
+    centered -= centered.mean(0)  # what the rounding of a large mean leaves in all rows alike
     scale = centered.norm(dim=0)
     rounding = len(features) * torch.finfo(torch.float64).eps * features.double().norm(dim=0)
     kept = scale > rounding
