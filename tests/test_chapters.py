@@ -2,46 +2,24 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 
 import chapter_runs
 import chapters
 import pytest
-import yaml
-from conftest import ROOT, Built, build
-
-HEADER = """---
-jupytext: {text_representation: {extension: .md, format_name: myst}}
-kernelspec: {display_name: Python 3, language: python, name: python3}
----
-# A page
-
-"""
-
-
-def page_with(code: str) -> str:
-    return f"{HEADER}```{{code-cell}} ipython3\n{code}\n```\n"
+import small_books
+from conftest import Built, build
+from small_books import page_with
 
 
 @pytest.fixture
-def small_book(tmp_path: Path) -> Path:
-    """A book of one chapter, page.md, with the real book's configuration and extensions."""
-    book = tmp_path / "book"
-    shutil.copytree(ROOT / "book" / "_ext", book / "_ext", ignore=shutil.ignore_patterns("__py*"))
-    shutil.copytree(ROOT / "book" / "_assets", book / "_assets")
-    shutil.copy(ROOT / "book" / "references.bib", book)
-    shutil.copy(ROOT / "_config.yml", tmp_path)
-    parts = [{"caption": "Chapters", "chapters": [{"file": "page"}]}]
-    contents = {"format": "jb-book", "root": "index", "parts": parts}
-    (book / "_toc.yml").write_text(yaml.safe_dump(contents))
-    (book / "index.md").write_text("# A book\n")
-    (tmp_path / "w2s_tutorial").mkdir()
-    (tmp_path / "w2s_tutorial" / "__init__.py").write_text("answer = 41\n")
-    return tmp_path
+def page(tmp_path: Path) -> Path:
+    """The one chapter of a small book, to be written."""
+    return small_books.small_book(tmp_path, {"Chapters": ["page"]}) / "book" / "page.md"
 
 
-def build_small(folder: Path) -> Built:
+def build_small(page: Path) -> Built:
+    folder = page.parents[1]
     return build(folder, None, "-W", "--keep-going", PYTHONPATH=str(folder))
 
 
@@ -63,44 +41,44 @@ def test_every_page_of_the_contents_is_built(fast_book: Built) -> None:
     assert not missing
 
 
-def test_an_error_in_a_chapter_stops_the_build(small_book: Path) -> None:
-    (small_book / "book" / "page.md").write_text(page_with("1 / 0"))
-    built = build_small(small_book)
+def test_an_error_in_a_chapter_stops_the_build(page: Path) -> None:
+    page.write_text(page_with("1 / 0"))
+    built = build_small(page)
     assert not built.ok
     assert "Chapters that failed:" in built.log
     assert "page: " in built.log
     assert "ZeroDivisionError" in built.log
 
 
-def test_a_warning_in_a_chapter_stops_the_build(small_book: Path) -> None:
+def test_a_warning_in_a_chapter_stops_the_build(page: Path) -> None:
     code = "import warnings\nwarnings.warn('careful')"
-    (small_book / "book" / "page.md").write_text(page_with(code))
-    built = build_small(small_book)
+    page.write_text(page_with(code))
+    built = build_small(page)
     assert not built.ok
     assert "stderr was found in the cell outputs" in built.log
 
 
-def test_a_chapter_runs_again_when_the_package_or_the_data_change(small_book: Path) -> None:
+def test_a_chapter_runs_again_when_the_package_or_the_data_change(page: Path) -> None:
     code = "import w2s_tutorial\nprint('answer', w2s_tutorial.answer)"
-    (small_book / "book" / "page.md").write_text(page_with(code))
-    first = build_small(small_book)
+    page.write_text(page_with(code))
+    first = build_small(page)
     assert first.ok, first.log
     assert "answer 41" in (first.html / "page.html").read_text()
     cached = sorted(first.cache.glob("executed/*/base.ipynb"))
     written = [path.stat().st_mtime_ns for path in cached]
 
-    build_small(small_book)
+    build_small(page)
     assert [path.stat().st_mtime_ns for path in cached] == written, "nothing had changed"
 
-    (small_book / "w2s_tutorial" / "__init__.py").write_text("answer = 42\n")
-    second = build_small(small_book)
+    (page.parents[1] / "w2s_tutorial" / "__init__.py").write_text("answer = 42\n")
+    second = build_small(page)
     assert second.ok, second.log
     assert "answer 42" in (second.html / "page.html").read_text()
 
-    (small_book / "data").mkdir()
-    (small_book / "data" / "numbers.csv").write_text("1\n")
+    (page.parents[1] / "data").mkdir()
+    (page.parents[1] / "data" / "numbers.csv").write_text("1\n")
     written = [path.stat().st_mtime_ns for path in cached]
-    build_small(small_book)
+    build_small(page)
     assert [path.stat().st_mtime_ns for path in cached] != written, "data/ is no input"
 
 

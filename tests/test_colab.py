@@ -4,24 +4,22 @@ from __future__ import annotations
 
 import json
 import os
-import re
-import shutil
 import subprocess
 import sys
 import tomllib
 from pathlib import Path
 
 import chapters
-import colab_notebooks
 import nbformat
 import pytest
 from address import Address
 from bs4 import BeautifulSoup
-from conftest import ROOT, Built, build
+from conftest import ROOT, build
 from kernels import run_notebook
-from nbclient.exceptions import CellExecutionError
 from packaging.requirements import Requirement
 from packaging.version import Version
+from setup_cell import setup_cell
+from small_books import page_with, small_book
 
 # Colab's runtime of 2026-08-19, from googlecolab/backend-info at commit a724079.
 COLAB_PYTHON = "3.13.15"
@@ -35,35 +33,12 @@ COLAB = {
     "ipywidgets": "7.7.1",
 }
 FORK = Address("https://github.com/someone/a-fork", "trunk")
+NOWHERE = Address("https://github.com/ORG/REPO", "main")
 FIRST = chapters.chapters()[0]
 
 
 def project() -> dict:
     return tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-
-
-def set_up_cell(home: Address) -> str:
-    notebook = json.loads(dict(colab_notebooks.notebooks(home))[FIRST])
-    return next(cell["source"] for cell in notebook["cells"] if cell["cell_type"] == "code")
-
-
-def copy_of_the_book(folder: Path, home: Address) -> Path:
-    """The working tree at another address."""
-    ignored = shutil.ignore_patterns(".git", ".venv", "_build", "__pycache__", ".*_cache")
-    shutil.copytree(ROOT, folder, ignore=ignored)
-    config = folder / "_config.yml"
-    text = re.sub(r"(?m)^  url: \S+", f"  url: {home.url}", config.read_text())
-    config.write_text(re.sub(r"(?m)^  branch: \S+", f"  branch: {home.branch}", text))
-    script = folder / "book" / "_ext" / "colab_notebooks.py"
-    subprocess.run([sys.executable, str(script)], check=True, stdout=subprocess.DEVNULL)
-    return folder
-
-
-def run(notebook: str, folder: Path, *path: Path) -> None:
-    """Run every cell in a fresh kernel that starts in a folder."""
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(map(str, path))}
-    cells = nbformat.reads(notebook, as_version=4)
-    run_notebook(cells, folder=folder, environment=environment, timeout=120)
 
 
 @pytest.fixture
@@ -75,8 +50,10 @@ def colab(tmp_path: Path) -> Path:
     return tmp_path / "stub"
 
 
-def test_notebooks_are_up_to_date(capsys: pytest.CaptureFixture[str]) -> None:
-    assert colab_notebooks.main(check=True) == 0, capsys.readouterr().out + "run `make notebooks`"
+def test_notebooks_are_up_to_date() -> None:
+    command = [sys.executable, str(ROOT / "book" / "_ext" / "colab_notebooks.py"), "--check"]
+    checked = subprocess.run(command, capture_output=True, text=True)
+    assert checked.returncode == 0, checked.stdout + checked.stderr + "run `make notebooks`"
 
 
 def test_colab_has_everything_that_the_package_needs() -> None:
@@ -85,13 +62,6 @@ def test_colab_has_everything_that_the_package_needs() -> None:
         assert requirement.specifier.contains(COLAB[requirement.name]), str(requirement)
     floor = project()["requires-python"].removeprefix(">=")
     assert Version(COLAB_PYTHON) >= Version(floor)
-
-
-@pytest.mark.parametrize("home", [FORK, Address("https://github.com/ORG/REPO", "main")])
-def test_the_set_up_cell_installs_nothing(home: Address) -> None:
-    assert "google.colab" in set_up_cell(home)
-    assert "pip" not in set_up_cell(home)
-    assert ("git" in set_up_cell(home)) == (home is FORK)
 
 
 @pytest.mark.parametrize("chapter", chapters.chapters())
@@ -104,74 +74,92 @@ def test_a_notebook_carries_no_outputs_and_stable_ids(chapter: str) -> None:
     assert not any(cell["outputs"] for cell in code)
 
 
-def test_the_first_notebook_runs_from_top_to_bottom() -> None:
-    run((chapters.BOOK / f"{FIRST}.ipynb").read_text(), chapters.BOOK)
+def test_the_first_notebook_begins(tmp_path: Path) -> None:
+    notebook = json.loads((chapters.BOOK / f"{FIRST}.ipynb").read_text())
+    code = [cell for cell in notebook["cells"] if cell["cell_type"] == "code"]
+    cells = nbformat.from_dict(notebook | {"cells": code[:4]})
+    run_notebook(cells, folder=chapters.BOOK, environment=dict(os.environ), timeout=120)
+    assert cells.cells[0].outputs[0].text.startswith("device: ")
 
 
-def test_on_colab_the_notebook_fetches_the_code_and_imports_it(tmp_path: Path, colab: Path) -> None:
-    origin = copy_of_the_book(tmp_path / "origin", Address(f"file://{tmp_path}/origin", "trunk"))
+STUB = "def device():\n    return 'a stub'\n"
+
+
+def set_up(folder: Path, home: Address, **env: str) -> subprocess.CompletedProcess[str]:
+    """Run the set-up cell in a Python that has neither this package nor any other installed."""
+    folder.mkdir(parents=True, exist_ok=True)
+    command = [sys.executable, "-S", "-c", setup_cell(home)]
+    kept = {"PATH": os.environ["PATH"], "HOME": str(folder)}
+    return subprocess.run(command, cwd=folder, env=kept | env, capture_output=True, text=True)
+
+
+@pytest.fixture
+def origin(tmp_path: Path) -> Path:
+    """A repository with a stand-in for the package, on the branch `trunk`."""
+    package = tmp_path / "origin" / "w2s_tutorial"
+    package.mkdir(parents=True)
+    (package / "__init__.py").write_text(STUB)
     identity = ["-c", "user.name=Test", "-c", "user.email=test@localhost"]
     for arguments in (
         ["init", "--quiet", "--initial-branch=trunk"],
         ["add", "--all"],
         [*identity, "commit", "--quiet", "--no-verify", "-m", "Everything"],
     ):
-        subprocess.run(["git", *arguments], cwd=origin, check=True)
-    content = tmp_path / "content"
-    content.mkdir()
-    notebook = json.loads((origin / "book" / f"{FIRST}.ipynb").read_text())
-    assert f"file://{origin}" in json.dumps(notebook)
-    check = (
-        "import os, w2s_tutorial\n"
-        f"assert w2s_tutorial.__file__.startswith({str(content / 'origin')!r})\n"
-        f"assert os.getcwd() == {str(content / 'origin' / 'book')!r}"
-    )
-    set_up, imports = [cell for cell in notebook["cells"] if cell["cell_type"] == "code"][:2]
-    again = {**set_up, "id": "again"}  # a reader may run the cell twice
-    where = {**imports, "id": "where", "source": check}
-    notebook["cells"] = [set_up, again, where, imports]
-    run(json.dumps(notebook), content, colab)
-    assert (content / "origin" / "w2s_tutorial").is_dir()
+        subprocess.run(["git", *arguments], cwd=package.parent, check=True)
+    return package.parent
+
+
+@pytest.mark.parametrize("folder", [".", "book", "book/of/a/course"])
+def test_the_set_up_finds_the_code_around_the_notebook(origin: Path, folder: str) -> None:
+    assert set_up(origin / folder, NOWHERE).stdout == "device: a stub\n"
+
+
+@pytest.mark.parametrize("where", ["colab", "kaggle"])
+def test_on_colab_and_kaggle_the_set_up_fetches_the_code(
+    origin: Path, colab: Path, tmp_path: Path, where: str
+) -> None:
+    hosted = {"colab": {"PYTHONPATH": str(colab)}, "kaggle": {"KAGGLE_KERNEL_RUN_TYPE": "1"}}
+    home = Address(f"file://{origin}", "trunk")
+    for _ in range(2):  # a reader may run the cell again, also after a restart
+        ran = set_up(tmp_path / "content", home, **hosted[where])
+        assert ran.stdout == "device: a stub\n", ran.stderr
+    assert (tmp_path / "content" / "origin" / "w2s_tutorial").is_dir()
+
+
+def test_elsewhere_the_set_up_says_the_one_command(tmp_path: Path) -> None:
+    ran = set_up(tmp_path, FORK)
+    assert ran.stderr.splitlines()[-2:] == [
+        "ModuleNotFoundError: Run this once, then restart the kernel:",
+        f"!git clone --depth=1 --branch=trunk {FORK.url} && pip install -e ./a-fork",
+    ]
+    assert set_up(tmp_path, NOWHERE).stderr.endswith("\npip install -e .  (in the book's folder)\n")
 
 
 def test_on_colab_a_book_without_address_says_what_to_do(tmp_path: Path, colab: Path) -> None:
-    home = Address("https://github.com/ORG/REPO", "main")
-    notebook = dict(colab_notebooks.notebooks(home))[FIRST]
-    with pytest.raises(CellExecutionError, match="has no address yet") as caught:
-        run(notebook, tmp_path, colab)
-    assert caught.value.ename == "RuntimeError"
-
-
-def test_links_of_notebooks_lead_to_places_of_the_published_book(fast_book: Built) -> None:
-    published = FORK.published
-    assert published == "https://someone.github.io/a-fork/"
-    links = [
-        link
-        for _, text in colab_notebooks.notebooks(FORK)
-        for link in re.findall(rf"{re.escape(published)}([^)\s\"\\]*)", text)
-    ]
-    assert links
-    for link in links:
-        page, _, anchor = link.partition("#")
-        soup = BeautifulSoup((fast_book.html / page).read_text(), "html.parser")
-        assert not anchor or soup.find(id=anchor) is not None, link
+    ran = set_up(tmp_path, NOWHERE, PYTHONPATH=str(colab))
+    assert "RuntimeError: This copy of the book has no address yet" in ran.stderr
 
 
 def test_with_an_address_the_buttons_of_a_page_lead_to_it(tmp_path: Path) -> None:
-    folder = copy_of_the_book(tmp_path / "fork", FORK)
-    config = folder / "_config.yml"
-    off = config.read_text().replace("execute_notebooks: cache", 'execute_notebooks: "off"')
-    config.write_text(off)
-    built = build(folder)
+    small_book(tmp_path, {"Chapters": ["page"]}, FORK.url)
+    config = tmp_path / "_config.yml"
+    config.write_text(config.read_text().replace("branch: main", f"branch: {FORK.branch}"))
+    page = tmp_path / "book" / "page.md"
+    page.write_text(page_with("w2s = 1"))
+    script = tmp_path / "book" / "_ext" / "colab_notebooks.py"
+    subprocess.run([sys.executable, str(script)], check=True, stdout=subprocess.DEVNULL)
+    built = build(tmp_path, None, "-W")
     assert built.ok, built.log[-3000:]
-    for chapter in chapters.chapters():
-        page = BeautifulSoup((built.html / f"{chapter}.html").read_text(), "html.parser")
-        links = {str(link["href"]) for link in page.find_all("a", href=True)}
-        notebook = f"book/{chapter}.ipynb"
-        opened = f"https://colab.research.google.com/github/someone/a-fork/blob/trunk/{notebook}"
-        assert opened in links
-        assert FORK.url in links
-        assert (folder / notebook).exists()
-        canonical = page.find("link", rel="canonical")
-        assert canonical is not None
-        assert canonical["href"] == f"{FORK.published}{chapter}.html"
+    soup = BeautifulSoup((built.html / "page.html").read_text(), "html.parser")
+    links = {str(link["href"]) for link in soup.find_all("a", href=True)}
+    notebook = "someone/a-fork/blob/trunk/book/page.ipynb"
+    assert f"https://colab.research.google.com/github/{notebook}" in links
+    assert FORK.url in links
+    canonical = soup.find("link", rel="canonical")
+    assert canonical is not None
+    assert canonical["href"] == f"{FORK.published}page.html"
+    offered = [link for link in links if link.endswith("/page.ipynb") and "://" not in link]
+    assert len(offered) == 1
+    clean = page.with_suffix(".ipynb").read_text()
+    assert (built.html / offered[0]).read_text() == clean, "the download is the clean notebook"
+    assert "w2s = 1" in clean

@@ -11,7 +11,6 @@ from urllib.parse import unquote, urlparse
 
 import chapters
 import glossary_links
-import labels
 import pytest
 from bs4 import BeautifulSoup, Tag
 from conftest import Built
@@ -116,21 +115,6 @@ def test_every_chapter_says_what_it_costs(fast_book: Built) -> None:
         card = parsed(fast_book.html / f"{chapter}.html").find(class_="cost-card")
         assert isinstance(card, Tag), chapter
         assert re.search(r"Read \d+ min\s+Run \d+ s on \d+ core", card.get_text()), card.get_text()
-
-
-def test_the_exporter_counts_as_the_book_does(fast_book: Built) -> None:
-    checked = 0
-    for label, target in labels.targets().items():
-        if target.number:
-            place = parsed(fast_book.html / f"{target.page}.html").find(id=target.anchor)
-            assert isinstance(place, Tag), (label, target)
-            shown = place.find(class_=["eqno", "caption-number"])
-            assert isinstance(shown, Tag), label
-            number = re.search(r"[\d.]*\d", shown.get_text())
-            assert number is not None, label
-            assert number[0] == target.number, label
-            checked += 1
-    assert checked >= 3
 
 
 def test_a_book_without_address_shows_no_dead_button(fast_book: Built) -> None:

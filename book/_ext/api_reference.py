@@ -37,6 +37,8 @@ def public_modules() -> list[str]:
 
 def list_modules(app: Sphinx, page: str, source: list[str]) -> None:
     """Put a section for each module of a page's parts, or the index of all, in its place."""
+    if app.builder.name == "notebooks":  # no chapter asks for it, and it takes most of the time
+        return
     source[0] = PARTS.sub(lambda found: sections(found[1].split()), source[0])
     if INDEX in source[0]:
         source[0] = source[0].replace(INDEX, index())

@@ -9,6 +9,7 @@ from typing import Any
 import api_reference
 import chapter_cards
 import chapter_runs
+import colab_notebooks
 import glossary_links
 import local_mathjax
 import page_furniture
@@ -19,6 +20,7 @@ from sphinx.errors import ExtensionError
 EXTENSIONS = (
     api_reference,
     chapter_cards,
+    colab_notebooks,
     glossary_links,
     local_mathjax,
     page_furniture,
