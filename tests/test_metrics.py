@@ -99,6 +99,47 @@ def test_pgr_is_the_ratio_of_means_not_the_mean_of_ratios():
     assert ((per_seed - 0.5).abs() > 0.5).float().mean() > 0.2
 
 
+def test_a_gap_of_exactly_nothing_is_no_gap():
+    flat = torch.tensor([0.5, 0.75])
+    assert metrics.pgr(flat, flat + 0.125, flat).isnan()
+
+
+def test_labels_may_be_integers_of_any_width():
+    output, target, group = outputs(c=3)
+    label = target.argmax(-1)
+    expected = metrics.accuracy(output, target)
+    for dtype in (torch.long, torch.int32, torch.uint8):
+        assert torch.equal(metrics.accuracy(output, label.to(dtype)), expected)
+    shared = metrics.accuracy(output, label[0])
+    assert torch.equal(shared, metrics.accuracy(output, target[:1]))
+    assert torch.equal(metrics.error_rate(output, label), 1 - expected)
+    of_groups = metrics.group_accuracy(output, label, group, groups=4)
+    assert torch.equal(of_groups, metrics.group_accuracy(output, target, group, groups=4))
+
+
+def test_a_head_that_is_not_fitted_has_no_accuracy_and_spoils_no_other():
+    output, target, group = outputs()
+    broken = output.clone()
+    broken[1] = math.nan
+    for measure in (metrics.accuracy, metrics.error_rate, metrics.squared_error):
+        found = measure(broken, target.float())
+        assert found[1].isnan()
+        assert torch.equal(found[[0, 2]], measure(output, target.float())[[0, 2]])
+    worst = metrics.worst_group_accuracy(broken, target, group, groups=4)
+    assert worst.isnan().tolist() == [False, True, False]
+    assert metrics.disagreement(output, broken).isnan().tolist() == [False, True, False]
+    broken[1, 0] = 0.0  # one head may be missing, a part of one is a mistake
+    with pytest.raises(ValueError, match="output must be finite"):
+        metrics.accuracy(broken, target)
+
+
+def test_half_precision_outputs_do_not_round_shares():
+    output, target, _ = outputs(n=1001)
+    found = metrics.accuracy(output.half(), target)
+    right = (output.half().argmax(-1) == target.argmax(-1)).double().mean(-1)
+    torch.testing.assert_close(found.double(), right, rtol=1e-6, atol=0)
+
+
 def test_opr_known_ends():
     risk = torch.tensor([0.2, 0.4])
     assert metrics.opr(risk, risk) == 1
@@ -140,6 +181,17 @@ def test_bootstrap_resamples_heads_jointly():
         (lambda o, t, g: metrics.accuracy(o[:, :0], t[:, :0]), "the same n >= 1 examples"),
         (lambda o, t, g: metrics.accuracy(o / 0, t), "output must be finite"),
         (lambda o, t, g: metrics.group_accuracy(o, t, g, groups=2), r"group must lie in 0\.\.1"),
+        (lambda o, t, g: metrics.group_accuracy(o, t, 0 * g + 2, groups=2), r"0\.\.1, got 2\.\.2"),
+        (lambda o, t, g: metrics.group_accuracy(o, t, g[:2], groups=4), "group must list 30"),
+        (lambda o, t, g: metrics.accuracy(o[..., :1], t[..., :1]), "at least 2, got 1"),
+        (lambda o, t, g: metrics.disagreement(o[..., :1], o[..., :1]), "at least 2, got 1"),
+        (lambda o, t, g: metrics.group_accuracy(o[..., :1], t[..., :1], g, groups=4), "at least 2"),
+        (lambda o, t, g: metrics.repeated_mistakes(o[..., :1], o, t[..., :1]), "at least 2"),
+        (lambda o, t, g: metrics.accuracy(o, t[:2]), "the same heads, got 3 and 2"),
+        (lambda o, t, g: metrics.accuracy(o, 0 * g + 2), r"target must lie in 0\.\.1, got 2\.\.2"),
+        (lambda o, t, g: metrics.misfit(o, o[:2]), "weak_output must have the same heads"),
+        (lambda o, t, g: metrics.opr(o[0, :5, 0].abs(), o[0, :4, 0].abs()), "the same heads, got"),
+        (lambda o, t, g: metrics.pgr(o[0, :5, 0], o[0, :4, 0], o[0, :5, 0]), "the same heads, got"),
         (lambda o, t, g: metrics.pgr(o[:0, 0, 0], o[:0, 0, 0], o[:0, 0, 0]), "value per head"),
         (lambda o, t, g: metrics.pgr(o[0, 0] / 0, o[0, 0], o[0, 0]), "weak must be finite"),
         (
@@ -153,3 +205,23 @@ def test_bootstrap_resamples_heads_jointly():
 def test_bad_input_is_named(call, message):
     with pytest.raises(ValueError, match=message):
         call(*outputs())
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (
+            lambda o, t: metrics.accuracy(o.numpy(), t),
+            r"output must be a torch\.Tensor, got ndarray",
+        ),
+        (lambda o, t: metrics.accuracy(o, t.tolist()), r"target must be a torch\.Tensor, got list"),
+        (lambda o, t: metrics.pgr(0.1, 0.2, 0.3), r"weak must be a torch\.Tensor, got float"),
+        (
+            lambda o, t: metrics.group_accuracy(o, t, o[..., 0], groups=2),
+            "group must hold integers",
+        ),
+    ],
+)
+def test_what_is_no_tensor_is_named(call, message):
+    with pytest.raises(TypeError, match=message):
+        call(*outputs()[:2])

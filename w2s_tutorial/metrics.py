@@ -1,7 +1,9 @@
 """What a set of heads got right, and how much of the gap a student recovers.
 
-One value per head unless said. Names ending in `risk` or `error` are lower-is-better, `accuracy`
-is higher-is-better. Shapes: output and target (h, n, c), group (n,) or (h, n).
+One value per head unless said; NaN for a head that is not fitted (all its outputs are NaN). Names
+ending in `risk`, `error` or `rate` are lower-is-better, `accuracy` is higher-is-better. Shapes:
+output and target (h, n, c), group (n,) or (h, n). Where classes count, target may also be the
+class of each example, integers (n,) or (h, n).
 """
 
 from __future__ import annotations
@@ -15,16 +17,64 @@ from torch import Tensor
 from w2s_tutorial.seeds import Seed, generator_of
 
 
-def _right(output: Tensor, target: Tensor) -> Tensor:
+def _right(output: Tensor, target: Tensor, name: str = "target") -> Tensor:
+    """(h, n): 1 where the largest output is the right class; NaN for heads that are not fitted."""
+    _check_outputs(output=output)
+    if output.shape[-1] < 2:
+        raise ValueError(f"output must have a column per class, at least 2, got {output.shape[-1]}")
+    if isinstance(target, Tensor) and target.dim() < 3 and not target.is_floating_point():
+        label, n = target, output.shape[-2]
+        if label.dim() not in (1, 2) or label.shape[-1] != n or n == 0:
+            came = f"{tuple(output.shape)} and {tuple(label.shape)}"
+            raise ValueError(f"output and {name} must list the same n >= 1 examples, got {came}")
+        if int(label.min()) < 0 or int(label.max()) >= output.shape[-1]:
+            came = f"{int(label.min())}..{int(label.max())}"
+            raise ValueError(f"{name} must lie in 0..{output.shape[-1] - 1}, got {came}")
+    else:
+        _check_pair("output", output, name, target)
+        label = target.argmax(-1)
+    if label.dim() == 2 and len({len(output), len(label), 1}) > 2:
+        came = f"{len(output)} and {len(label)}"
+        raise ValueError(f"output and {name} must have the same heads, got {came}")
+    wide = torch.promote_types(output.dtype, torch.float32)  # halves would round shares
+    right = (output.argmax(-1) == label).to(wide)
+    for value in (output, target):
+        if value.is_floating_point() and value.dim() == 3:
+            unfit = value.isnan().flatten(-2).all(-1)
+            right = torch.where(unfit[..., None], math.nan, right)
+    return right
+
+
+def _check_outputs(**outputs: Tensor) -> None:
+    for name, value in outputs.items():
+        if not isinstance(value, Tensor):
+            raise TypeError(f"{name} must be a torch.Tensor, got {type(value).__name__}")
+        if value.dim() != 3:
+            raise ValueError(f"{name} must be (h, n, c), got shape {tuple(value.shape)}")
+        if not value.isfinite().all():
+            unfit = value.isnan().flatten(-2).all(-1)
+            if not (value.isfinite().flatten(-2).all(-1) | unfit).all():
+                raise ValueError(f"{name} must be finite, got NaN or infinity")
+
+
+def _check_pair(name: str, output: Tensor, other: str, target: Tensor) -> None:
+    _check_outputs(**{name: output, other: target})
     if output.shape[-2:] != target.shape[-2:] or output.shape[-2] == 0:
         came = f"{tuple(output.shape)} and {tuple(target.shape)}"
-        raise ValueError(f"output and target must list the same n >= 1 examples, got {came}")
-    if not output.isfinite().all():
-        raise ValueError("output must be finite, got NaN or infinity")
-    return (output.argmax(-1) == target.argmax(-1)).to(output.dtype)
+        raise ValueError(f"{name} and {other} must list the same n >= 1 examples, got {came}")
+    if len({len(output), len(target), 1}) > 2:
+        came = f"{len(output)} and {len(target)}"
+        raise ValueError(f"{name} and {other} must have the same heads, got {came}")
 
 
 def _by_group(value: Tensor, group: Tensor, groups: int) -> Tensor:
+    if not isinstance(group, Tensor) or group.is_floating_point():
+        raise TypeError(f"group must hold integers, got {getattr(group, 'dtype', type(group))}")
+    if group.shape not in (value.shape, value.shape[-1:]):
+        came = f"got shape {tuple(group.shape)}"
+        raise ValueError(
+            f"group must list {value.shape[-1]} examples for {len(value)} heads, {came}"
+        )
     if int(group.min()) < 0 or int(group.max()) >= groups:
         came = f"{int(group.min())}..{int(group.max())}"
         raise ValueError(f"group must lie in 0..{groups - 1}, got {came}")
@@ -33,8 +83,19 @@ def _by_group(value: Tensor, group: Tensor, groups: int) -> Tensor:
 
 
 def accuracy(output: Tensor, target: Tensor) -> Tensor:
-    """Share of examples whose largest output is the right class: (h,)."""
+    """Share of examples whose largest output is the right class: (h,).
+
+    Raises:
+        TypeError: if an argument is no tensor.
+        ValueError: if outputs have one column, as in regression (see `squared_error`), shapes
+            disagree, or a value is not finite.
+    """
     return _right(output, target).mean(-1)
+
+
+def error_rate(output: Tensor, target: Tensor) -> Tensor:
+    """1 - `accuracy`: (h,). What `opr` takes: accuracies would turn it round."""
+    return 1 - accuracy(output, target)
 
 
 def group_accuracy(output: Tensor, target: Tensor, group: Tensor, *, groups: int) -> Tensor:
@@ -55,7 +116,8 @@ def group_accuracy(output: Tensor, target: Tensor, group: Tensor, *, groups: int
 def worst_group_accuracy(output: Tensor, target: Tensor, group: Tensor, *, groups: int) -> Tensor:
     """The smallest of the groups' accuracies: (h,); groups without examples do not count."""
     each = group_accuracy(output, target, group, groups=groups)
-    return torch.where(each.isnan(), math.inf, each).amin(-1)
+    worst = torch.where(each.isnan(), math.inf, each).amin(-1)
+    return torch.where(worst.isinf(), math.nan, worst)
 
 
 def squared_error(output: Tensor, target: Tensor) -> Tensor:
@@ -75,10 +137,10 @@ def group_squared_error(output: Tensor, target: Tensor, group: Tensor, *, groups
     return _by_group(_distance(output, target), group, groups)
 
 
-def _distance(output: Tensor, target: Tensor) -> Tensor:
-    if output.shape[-2:] != target.shape[-2:] or output.shape[-2] == 0:
-        came = f"{tuple(output.shape)} and {tuple(target.shape)}"
-        raise ValueError(f"output and target must list the same n >= 1 examples, got {came}")
+def _distance(
+    output: Tensor, target: Tensor, names: tuple[str, str] = ("output", "target")
+) -> Tensor:
+    _check_pair(names[0], output, names[1], target)
     return (output - target).square().sum(-1)
 
 
@@ -87,12 +149,12 @@ def misfit(student_output: Tensor, weak_output: Tensor) -> Tensor:
 
     What the student refuses to learn (Charikar, Pabbaraju and Shiragur 2024, arXiv 2405.15116).
     """
-    return squared_error(student_output, weak_output)
+    return _distance(student_output, weak_output, ("student_output", "weak_output")).mean(-1)
 
 
 def disagreement(student_output: Tensor, weak_output: Tensor) -> Tensor:
     """Share of examples on which student and weak model name different classes: (h,)."""
-    return 1 - accuracy(student_output, weak_output)
+    return 1 - _right(student_output, weak_output, "weak_output").mean(-1)
 
 
 def repeated_mistakes(weak_output: Tensor, student_output: Tensor, target: Tensor) -> Tensor:
@@ -116,12 +178,10 @@ def pgr(weak: Tensor, student: Tensor, ceiling: Tensor, *, min_gap: float = 0.0)
         (...): a scalar for (h,) inputs.
 
     Raises:
-        ValueError: if a value is not finite or there is no head.
+        TypeError: if a value is no tensor.
+        ValueError: if a value is not finite, there is no head, or roles differ in heads.
     """
-    weak, student, ceiling = (
-        _mean(name, value)
-        for name, value in (("weak", weak), ("student", student), ("ceiling", ceiling))
-    )
+    weak, student, ceiling = _means(weak=weak, student=student, ceiling=ceiling)
     gap = ceiling - weak
     return torch.where(gap.abs() > min_gap, (student - weak) / gap, math.nan)
 
@@ -137,20 +197,29 @@ def opr(student_risk: Tensor, baseline_risk: Tensor) -> Tensor:
 
     Returns:
         (...); NaN where the student's mean risk is 0.
+
+    Raises:
+        TypeError: if a value is no tensor.
+        ValueError: as `pgr`, or if a risk is negative.
     """
-    student = _mean("student_risk", student_risk)
-    baseline = _mean("baseline_risk", baseline_risk)
+    student, baseline = _means(student_risk=student_risk, baseline_risk=baseline_risk)
     if (student < 0).any() or (baseline < 0).any():
         raise ValueError("opr takes risks of at least 0, got a negative one")
     return torch.where(student > 0, baseline / student, math.nan)
 
 
-def _mean(name: str, value: Tensor) -> Tensor:
-    if value.dim() == 0 or value.shape[-1] == 0:
-        raise ValueError(f"{name} must hold a value per head, got shape {tuple(value.shape)}")
-    if not value.isfinite().all():
-        raise ValueError(f"{name} must be finite, got NaN or infinity")
-    return value.mean(-1)
+def _means(**values: Tensor) -> list[Tensor]:
+    for name, value in values.items():
+        if not isinstance(value, Tensor):
+            raise TypeError(f"{name} must be a torch.Tensor, got {type(value).__name__}")
+        if value.dim() == 0 or value.shape[-1] == 0:
+            raise ValueError(f"{name} must hold a value per head, got shape {tuple(value.shape)}")
+        if not value.isfinite().all():
+            raise ValueError(f"{name} must be finite, got NaN or infinity")
+    if len({value.shape for value in values.values()}) > 1:
+        came = [tuple(value.shape) for value in values.values()]
+        raise ValueError(f"{', '.join(values)} must hold the same heads, got {came}")
+    return [value.mean(-1) for value in values.values()]
 
 
 def bootstrap_interval(
