@@ -32,7 +32,7 @@ ARCHITECTURE: dict[str, set[str]] = {
     "datasets": {"sample", "seeds", "storage"},
     "networks": {"seeds", "storage"},
     "heads": {"losses"},
-    "pipeline": {"heads", "sample", "seeds"},
+    "pipeline": {"heads", "metrics", "sample", "seeds"},
     "confidence": {"heads", "metrics", "pipeline", "sample", "seeds"},
     "shares": {"datasets", "heads", "metrics", "pipeline", "sample", "settings", "sweeps"},
     "mismatch": set(),

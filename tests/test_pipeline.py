@@ -1,9 +1,11 @@
 from functools import partial
 
+import numpy as np
 import pytest
 import torch
 
-from w2s_tutorial.heads.least_squares import fit_ridgeless
+from w2s_tutorial import metrics
+from w2s_tutorial.heads.least_squares import fit_ridge, fit_ridgeless
 from w2s_tutorial.heads.logistic import fit_logistic
 from w2s_tutorial.metrics import accuracy, misfit, squared_error
 from w2s_tutorial.pipeline import hard, random_mistakes, soft, weak_to_strong
@@ -114,3 +116,160 @@ def test_bad_input_is_named():
         ValueError, match="labeled and pool must have the same outputs, got 1 and 2"
     ):
         weak_to_strong(labeled, wide, fit=fit_ridgeless, pseudo_label=soft)
+
+
+def two_classes(n, *, heads=6, seed=0, dtype=torch.float64):
+    g = torch.Generator().manual_seed(seed)
+    strong = torch.randn(heads, n, 4, generator=g, dtype=dtype)
+    weak = strong[..., :2] + 0.5 * torch.randn(heads, n, 2, generator=g, dtype=dtype)
+    target = torch.nn.functional.one_hot((strong.sum(-1) > 0).long(), 2)
+    return Sample(weak, strong, target)
+
+
+@pytest.mark.parametrize(("name", "fit"), [("logistic", fit_logistic), ("ridge", fit_ridge)])
+def test_a_fit_may_be_named(name, fit):
+    labeled, pool = two_classes(40), two_classes(60, seed=1)
+    named = weak_to_strong(labeled, pool, fit=name, l2=0.1, pseudo_label=soft)
+    own = weak_to_strong(labeled, pool, fit=partial(fit, l2=0.1), pseudo_label=soft)
+    for role in ("weak", "student", "baseline", "ceiling"):
+        assert torch.equal(getattr(named, role).weight, getattr(own, role).weight)
+
+
+def test_pseudo_label_none_leaves_real_outputs_as_they_are():
+    labeled, pool = regression(30), regression(50, seed=1)
+    plain = weak_to_strong(labeled, pool, fit="ridge", l2=0.1, pseudo_label=None)
+    same = weak_to_strong(labeled, pool, fit="ridge", l2=0.1, pseudo_label=lambda o: o)
+    assert torch.equal(plain.student.weight, same.student.weight)
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32])
+@pytest.mark.parametrize("fit", ["ridge", "logistic"])
+def test_features_of_any_precision_go_through(dtype, fit):
+    """Frozen features come in half precision; the heads agree with those of the same values."""
+    low, exact = {}, {}
+    for name, seed in (("labeled", 0), ("pool", 1)):
+        sample = two_classes(60, seed=seed)
+        parts = (sample.weak.to(dtype), sample.strong.to(dtype))
+        low[name] = Sample(*parts, sample.target)
+        exact[name] = Sample(*(part.double() for part in parts), sample.target.double())
+    found, expected = (
+        weak_to_strong(**both, fit=fit, l2=0.1, pseudo_label=hard) for both in (low, exact)
+    )
+    for role in ("weak", "student", "baseline", "ceiling"):
+        torch.testing.assert_close(
+            getattr(found, role).weight.double(),
+            getattr(expected, role).weight,
+            rtol=1e-4,
+            atol=1e-5,
+        )
+
+
+def test_a_teacher_that_names_one_class_fails_its_head_alone():
+    labeled, pool, test = two_classes(40), two_classes(60, seed=1), two_classes(500, seed=2)
+    how = {"fit": "logistic", "l2": 0.1, "pseudo_label": hard}
+    whole = weak_to_strong(labeled, pool, **how)
+    assert whole.failed == {}
+    # Head 2's pool lies where its teacher says 1 throughout; head 4's labels are all of one class.
+    direction = whole.weak.weight[2, :, 1] - whole.weak.weight[2, :, 0]
+    far = pool.weak.clone()
+    far[2] += 100 * direction / direction.norm()
+    one = labeled.target.clone()
+    one[4] = torch.tensor([1.0, 0.0])
+    outcome = weak_to_strong(
+        Sample(labeled.weak, labeled.strong, one), Sample(far, pool.strong, pool.target), **how
+    )
+    assert {role: sorted(heads) for role, heads in outcome.failed.items()} == {
+        "weak": [4],
+        "student": [2, 4],
+        "baseline": [4],
+    }
+    assert (
+        "by its teacher's labels: its target shows it no example of class 0"
+        in (outcome.failed["student"][2])
+    )
+    assert "its teacher was not fitted" in outcome.failed["student"][4]
+    for role in ("weak", "student", "baseline", "ceiling"):
+        lost = sorted(outcome.failed.get(role, ()))
+        kept = [head for head in range(6) if head not in (2, 4)]
+        found, expected = outcome.accuracies(test)[role], whole.accuracies(test)[role]
+        assert found.isnan().nonzero().flatten().tolist() == lost
+        torch.testing.assert_close(found[kept], expected[kept], rtol=0, atol=1e-9)
+    report = outcome.report(test)
+    assert set(report["heads"]) == {4}
+    with pytest.raises(ValueError, match="weak cannot be fitted: target must show every class"):
+        weak_to_strong(labeled[:1], pool, **how)
+
+
+def test_a_report_is_what_the_measures_say_of_the_same_heads():
+    labeled, pool, test = (two_classes(n, seed=n) for n in (30, 200, 400))
+    outcome = weak_to_strong(labeled, pool, fit="logistic", l2=0.1, pseudo_label=hard)
+    right = outcome.accuracies(test)
+    report = outcome.report(test, seed=3)
+    assert list(report.index) == ["weak", "student", "baseline", "ceiling", "PGR", "OPR"]
+    for role, output in outcome.outputs(test).items():
+        by_hand = (output.argmax(-1) == test.target.argmax(-1)).double().mean()
+        assert report["mean"][role] == pytest.approx(float(by_hand))
+    means = {role: float(value.mean()) for role, value in right.items()}
+    gain = (means["student"] - means["weak"]) / (means["ceiling"] - means["weak"])
+    assert report["mean"]["PGR"] == pytest.approx(gain)
+    # Of errors, never of accuracies: the two lie on different sides of 1.
+    assert report["mean"]["OPR"] == pytest.approx((1 - means["baseline"]) / (1 - means["student"]))
+    assert (report["low"] < report["mean"]).all()
+    assert (report["mean"] < report["high"]).all()
+    again = metrics.bootstrap_interval(lambda x: x.mean(-1), right["weak"], seed=3)
+    np.testing.assert_allclose(report.loc["weak", ["low", "high"]].astype(float), again)
+    one = weak_to_strong(
+        *(Sample(s.weak[:1], s.strong[:1], s.target[:1]) for s in (labeled, pool)),
+        fit="logistic",
+        l2=0.1,
+        pseudo_label=hard,
+    ).report(Sample(test.weak[:1], test.strong[:1], test.target[:1]))
+    assert one["low"].isna().all()
+    assert one["mean"]["weak"] == pytest.approx(float(right["weak"][0]))
+
+
+def test_a_report_of_real_targets_is_of_squared_errors():
+    labeled, pool, test = (regression(n, seed=n) for n in (30, 50, 70))
+    outcome = weak_to_strong(labeled, pool, fit="ridge", l2=0.1, pseudo_label=None)
+    risk = {r: squared_error(o, test.target).mean() for r, o in outcome.outputs(test).items()}
+    report = outcome.report(test)
+    assert report["mean"]["student"] == pytest.approx(float(risk["student"]))
+    assert report["mean"]["OPR"] == pytest.approx(float(risk["baseline"] / risk["student"]))
+
+
+REFUSED = [
+    ({"fit": "tree"}, r"fit must be a function or one of \['logistic', 'ridge'\], got 'tree'"),
+    ({"l2": None}, "l2 must be given with fit='logistic'"),
+    ({"l2": -1.0}, "weak cannot be fitted: l2 must be finite and exceed 0, got -1.0"),
+    ({"fit": fit_ridgeless}, "l2 must be left to a fit of your own, got 0.1"),
+    ({"pseudo_label": lambda o: o.argmax(-1)}, r"pseudo_label must return .*\(6, 60\) from"),
+    ({"pseudo_label": None}, "student cannot be fitted: target must hold label distributions"),
+]
+
+
+@pytest.mark.parametrize(("change", "message"), REFUSED)
+def test_what_the_pipeline_refuses_is_named(change, message):
+    how = {"fit": "logistic", "l2": 0.1, "pseudo_label": hard, **change}
+    with pytest.raises(ValueError, match=message):
+        weak_to_strong(two_classes(40), two_classes(60, seed=1), **how)
+
+
+def test_labels_need_classes_and_samples_must_fit():
+    labeled, pool = regression(30), regression(50, seed=1)
+    for pseudo_label in (hard, soft):
+        with pytest.raises(ValueError, match="output must have a column per class, at least 2"):
+            weak_to_strong(labeled, pool, fit="ridge", l2=0.1, pseudo_label=pseudo_label)
+    with pytest.raises(ValueError, match="target must have a column per class"):
+        random_mistakes(pool.target, torch.zeros(4), seed=0)
+    how = {"fit": "logistic", "l2": 0.1, "pseudo_label": hard}
+    mine, theirs = two_classes(40), two_classes(60, seed=1)
+    with pytest.raises(ValueError, match=r"agree in the width of weak, got \[2, 4\]"):
+        weak_to_strong(mine, Sample(theirs.strong, theirs.strong, theirs.target), **how)
+    named = Sample(theirs.weak, theirs.strong, theirs.target, classes=("no", "yes"))
+    with pytest.raises(ValueError, match="labeled and pool must have the same classes"):
+        weak_to_strong(mine, named, **how)
+    outcome = weak_to_strong(mine, theirs, **how)
+    with pytest.raises(ValueError, match="sample must have weak's weak view of 2 features, got 4"):
+        outcome.outputs(Sample(theirs.strong, theirs.strong, theirs.target))
+    with pytest.raises(ValueError, match="sample must have weak's 6 heads, got 2"):
+        outcome.outputs(two_classes(9, heads=2))

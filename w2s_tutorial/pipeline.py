@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, fields
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Literal
 
+import pandas as pd
 import torch
 from torch import Tensor
 
+from w2s_tutorial import metrics
+from w2s_tutorial.heads import fit_logistic, fit_ridge
 from w2s_tutorial.heads.linear import Heads
 from w2s_tutorial.sample import Sample, join
 from w2s_tutorial.seeds import Seed, generator_of
 
 Fit = Callable[[Tensor, Tensor], Heads]
+
+ROLES = ("weak", "student", "baseline", "ceiling")
+FITS: Mapping[str, Callable[..., Heads]] = {"logistic": fit_logistic, "ridge": fit_ridge}
 
 
 @dataclass(frozen=True)
@@ -25,23 +33,104 @@ class Outcome:
     baseline: Heads
     ceiling: Heads
 
+    @property
+    def failed(self) -> dict[str, dict[int, str]]:
+        """Role -> head -> why it could not be fitted; empty if all were. Such outputs are NaN."""
+        each = {role: dict(getattr(self, role).failed) for role in ROLES}
+        return {role: heads for role, heads in each.items() if heads}
+
     def outputs(self, sample: Sample) -> dict[str, Tensor]:
-        """Role -> outputs (h, n, c) on a sample, each on its own view."""
-        views = {"weak": sample.weak}
-        return {
-            role.name: getattr(self, role.name)(views.get(role.name, sample.strong))
-            for role in fields(self)
+        """Role -> outputs (h, n, c) on a sample, each on its own view.
+
+        Raises:
+            ValueError: if the sample's features are not as wide as those that were learnt.
+        """
+        found = {}
+        for role in ROLES:
+            view, x = ("weak", sample.weak) if role == "weak" else ("strong", sample.strong)
+            heads: Heads = getattr(self, role)
+            if x.shape[-1] != heads.weight.shape[1]:
+                came = f"{heads.weight.shape[1]} features, got {x.shape[-1]}"
+                raise ValueError(f"sample must have {role}'s {view} view of {came}")
+            if x.dim() == 3 and len({len(x), len(heads), 1}) > 2:
+                raise ValueError(f"sample must have {role}'s {len(heads)} heads, got {len(x)}")
+            found[role] = heads(x)
+        return found
+
+    def accuracies(self, sample: Sample) -> dict[str, Tensor]:
+        """Role -> share of a sample's examples classified correctly (h,); NaN where not fitted."""
+        outputs = self.outputs(sample)
+        return {role: metrics.accuracy(output, sample.target) for role, output in outputs.items()}
+
+    def report(self, sample: Sample, *, level: float = 0.95, seed: Seed = 0) -> pd.DataFrame:
+        """What to look at first: every role, PGR and OPR on a sample, with intervals over heads.
+
+        Args:
+            sample: examples that no role has seen.
+            level: coverage of the percentile bootstrap intervals.
+            seed: integer or generator, consumed for their draws.
+
+        Returns:
+            A row per role, then "PGR" and "OPR"; columns mean, low, high, heads. Roles are
+            measured by accuracy, or by squared error where targets are real; OPR is of error
+            rates, or squared errors. Only heads fitted in all four roles count. With fewer than
+            two, intervals are NaN. Heads that share examples have wider intervals than these:
+            see `Split.overlap`.
+        """
+        generator = generator_of(seed)
+        outputs = self.outputs(sample)
+        real = sample.target.shape[-1] == 1
+        measure = metrics.squared_error if real else metrics.accuracy
+        found = torch.stack([measure(output, sample.target) for output in outputs.values()])
+        found = found[:, found.isfinite().all(0)].cpu()
+        weak, student, baseline, ceiling = found
+        asked: dict[str, tuple[Callable[..., Tensor], tuple[Tensor, ...]]] = {
+            role: (lambda value: value.mean(-1), (value,))
+            for role, value in zip(ROLES, found, strict=True)
         }
+        asked["PGR"] = (metrics.pgr, (weak, student, ceiling))
+        asked["OPR"] = (metrics.opr, (student, baseline) if real else (1 - student, 1 - baseline))
+        rows = {}
+        for name, (statistic, values) in asked.items():
+            ends: tuple[float, ...] = (math.nan, math.nan)
+            if len(weak) > 1:
+                low, high = metrics.bootstrap_interval(
+                    statistic, *values, level=level, seed=generator
+                )
+                ends = float(low), float(high)
+            mean = float(statistic(*values)) if len(weak) else math.nan
+            rows[name] = [mean, *ends, len(weak)]
+        return pd.DataFrame.from_dict(
+            rows, orient="index", columns=["mean", "low", "high", "heads"]
+        )
 
 
 def hard(output: Tensor) -> Tensor:
-    """Pseudolabels that keep only the largest output: one-hot (h, n, c)."""
+    """Pseudolabels that keep only the largest output: one-hot (h, n, c).
+
+    Raises:
+        ValueError: if there is one output only, as in regression.
+    """
+    _check_classes(output)
     return torch.nn.functional.one_hot(output.argmax(-1), output.shape[-1]).to(output.dtype)
 
 
 def soft(output: Tensor) -> Tensor:
-    """Pseudolabels that keep the teacher's doubt: softmax probabilities (h, n, c)."""
+    """Pseudolabels that keep the teacher's doubt: softmax probabilities (h, n, c).
+
+    Raises:
+        ValueError: if there is one output only, as in regression.
+    """
+    _check_classes(output)
     return output.softmax(-1)
+
+
+def _check_classes(output: Tensor, name: str = "output") -> None:
+    if not isinstance(output, Tensor):
+        raise TypeError(f"{name} must be a torch.Tensor, got {type(output).__name__}")
+    if output.dim() == 0 or output.shape[-1] < 2:
+        came = f"got shape {tuple(output.shape)}"
+        raise ValueError(f"{name} must have a column per class, at least 2, {came}")
 
 
 def random_mistakes(target: Tensor, rate: Tensor, *, seed: Seed) -> Tensor:
@@ -58,9 +147,11 @@ def random_mistakes(target: Tensor, rate: Tensor, *, seed: Seed) -> Tensor:
         (h, n, c) one-hot labels.
 
     Raises:
-        ValueError: if a rate leaves [0, 1], or target and rate differ in heads.
+        ValueError: if a rate leaves [0, 1], target and rate differ in heads, or there is one
+            output only, as in regression.
     """
     generator = generator_of(seed)
+    _check_classes(target, "target")
     h, n, c = target.shape
     if rate.shape != (h,):
         raise ValueError(f"rate must hold target's {h} heads, got shape {tuple(rate.shape)}")
@@ -78,8 +169,9 @@ def weak_to_strong(
     labeled: Sample,
     pool: Sample,
     *,
-    fit: Fit,
-    pseudo_label: Callable[[Tensor], Tensor],
+    fit: Literal["logistic", "ridge"] | Fit,
+    l2: float | Tensor | None = None,
+    pseudo_label: Callable[[Tensor], Tensor] | None,
     ceiling_on: Literal["pool", "pool and labeled"] = "pool",
 ) -> Outcome:
     """Fit all four roles.
@@ -91,25 +183,77 @@ def weak_to_strong(
     Args:
         labeled: examples whose targets the weak model and the baseline learn from.
         pool: examples whose targets only the ceiling sees.
-        fit: features (n, d) or (h, n, d) and targets (h, n, c) -> Heads.
-        pseudo_label: weak outputs on the pool (h, n, c) -> the student's targets; `hard`,
-            `soft`, or the identity for regression.
+        fit: "logistic" (`fit_logistic`), "ridge" (`fit_ridge`), or a function from features
+            (n, d) or (h, n, d) and targets (h, n, c) to Heads.
+        l2: the penalty of a named fit, above 0.
+        pseudo_label: weak outputs on the pool (h, n, c) -> the student's targets: `hard` or
+            `soft`. None leaves them as they are, for regression.
         ceiling_on: published code differs here, so it is said each time. "pool" gives student and
             ceiling the same examples; "pool and labeled" gives the ceiling all there are.
 
+    Returns:
+        The four roles. A head that cannot be fitted, because it does not see every class, is NaN
+        in that role; so is its student, if it is the teacher's. `Outcome.failed` lists them.
+
     Raises:
-        ValueError: if ceiling_on is none of the two, or the samples disagree in width or heads.
+        ValueError: if an argument is none of those named, the samples disagree in outputs,
+            classes, widths or heads, or no head of a role can be fitted: the message says which.
     """
+    fitted = _named_fit(fit, l2)
     if ceiling_on not in ("pool", "pool and labeled"):
         raise ValueError(f'ceiling_on must be "pool" or "pool and labeled", got {ceiling_on!r}')
     if labeled.target.shape[-1] != pool.target.shape[-1]:
         widths = f"{labeled.target.shape[-1]} and {pool.target.shape[-1]}"
         raise ValueError(f"labeled and pool must have the same outputs, got {widths}")
+    if labeled.classes != pool.classes:
+        came = f"{labeled.classes} and {pool.classes}"
+        raise ValueError(f"labeled and pool must have the same classes, got {came}")
+    for view in ("weak", "strong"):
+        wide = [getattr(sample, view).shape[-1] for sample in (labeled, pool)]
+        if wide[0] != wide[1]:
+            raise ValueError(f"labeled and pool must agree in the width of {view}, got {wide}")
     seen = pool if ceiling_on == "pool" else join(pool, labeled)
-    weak = fit(labeled.weak, labeled.target)
+
+    weak = _fit("weak", fitted, labeled.weak, labeled.target)
+    said = weak(pool.weak)
+    # A teacher that was not fitted says nothing. Its student learns true labels in its place, so
+    # that one fit serves all heads, and is then struck out.
+    lost = torch.tensor(sorted(weak.failed), dtype=torch.long, device=said.device)
+    said[lost] = pool.target.to(said)[lost if len(pool.target) > 1 else lost * 0]
+    label = said if pseudo_label is None else pseudo_label(said)
+    if label.shape != said.shape:
+        came = f"{tuple(label.shape)} from {tuple(said.shape)}"
+        raise ValueError(f"pseudo_label must return targets of the outputs' shape, got {came}")
+    student = _fit("student", fitted, pool.strong, label)
+    why = {head: f"by its teacher's labels: {cause}" for head, cause in student.failed.items()}
+    why |= {int(i): f"its teacher was not fitted: {weak.failed[int(i)]}" for i in lost}
+    if why:
+        weight, bias = student.weight.clone(), student.bias.clone()
+        weight[lost], bias[lost] = math.nan, math.nan
+        student = replace(student, weight=weight, bias=bias, failed=why)
     return Outcome(
         weak=weak,
-        student=fit(pool.strong, pseudo_label(weak(pool.weak))),
-        baseline=fit(labeled.strong, labeled.target),
-        ceiling=fit(seen.strong, seen.target),
+        student=student,
+        baseline=_fit("baseline", fitted, labeled.strong, labeled.target),
+        ceiling=_fit("ceiling", fitted, seen.strong, seen.target),
     )
+
+
+def _named_fit(fit: str | Fit, l2: float | Tensor | None) -> Fit:
+    if callable(fit):
+        if l2 is not None:
+            raise ValueError(f"l2 must be left to a fit of your own, got {l2}")
+        return fit
+    if fit not in FITS:
+        raise ValueError(f"fit must be a function or one of {sorted(FITS)}, got {fit!r}")
+    if l2 is None:
+        raise ValueError(f"l2 must be given with fit={fit!r}: a penalty above 0")
+    return partial(FITS[fit], l2=l2)
+
+
+def _fit(role: str, fit: Fit, x: Tensor, target: Tensor) -> Heads:
+    """A role's heads; where none can be fitted, the error says whose they are."""
+    try:
+        return fit(x, target)
+    except ValueError as error:
+        raise ValueError(f"{role} cannot be fitted: {error}") from error
