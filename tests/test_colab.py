@@ -31,6 +31,7 @@ COLAB = {
     "matplotlib": "3.10.0",
     "pandas": "2.2.3",
     "ipywidgets": "7.7.1",
+    "safetensors": "0.8.0",
 }
 FORK = Address("https://github.com/someone/a-fork", "trunk")
 NOWHERE = Address("https://github.com/ORG/REPO", "main")

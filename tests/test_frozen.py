@@ -17,7 +17,7 @@ from w2s_tutorial.datasets import frozen, waterdigits
 from w2s_tutorial.sweeps import load_result
 
 DATA = Path(__file__).parents[1] / "data"
-FILES = {"dominoes": "features.npz", "waterdigits": "five.npz"}
+FILES = {"dominoes": frozen.DOMINOES, "waterdigits": frozen.WATERDIGITS}
 READ: dict[str, Callable[..., frozen.FrozenFeatures]] = {
     "dominoes": frozen.dominoes_features,
     "waterdigits": frozen.waterdigits_features,
@@ -31,7 +31,7 @@ def measure() -> ModuleType:
 
 
 def arrays(name: str) -> dict[str, np.ndarray]:
-    with np.load(DATA / name / FILES[name], allow_pickle=False) as stored:
+    with np.load(FILES[name], allow_pickle=False) as stored:
         return dict(stored)
 
 
@@ -75,38 +75,54 @@ def test_no_digit_of_waterdigits_appears_twice_or_in_pretraining():
     assert torch.equal(digit % 2, frozen.waterdigits_features(["cnn"]).label)
 
 
-@pytest.mark.parametrize("share", [0.05, 0.2, 0.5])
-def test_any_minority_share_is_exact(share: float):
-    seen = frozen.dominoes_features(["cnn", "resnet"])
-    sizes = {"labeled": 200, "pool": 400}
-    minority = {"labeled": share, "pool": 0.5 - share / 2}
-    sets = frozen.draw(
-        seen, "cnn", "resnet", sizes=sizes, minority=minority, heads=3, seed=generator()
-    )
-    for part, sample in sets.items():
-        odd_one = torch.isin(sample.group, torch.tensor([1, 2])).sum(-1)
-        assert (odd_one == round(minority[part] * sizes[part])).all()
-        assert torch.equal(sample.group // 2, sample.target.argmax(-1))
-        shown = seen.of(part).features["resnet"].flatten(0, 1)
-        assert (torch.cdist(sample.strong[0], shown).argmin(-1).bincount() <= 1).all()
-
-
-def test_what_cannot_be_drawn_is_refused():
-    seen = frozen.waterdigits_features(["cnn"])
-    good = {"sizes": {"pool": 20}, "minority": {"pool": 0.5}, "heads": 1}
-    for change, message in (
-        ({"sizes": {"labeled": 20}}, "sizes and minority must name the same parts"),
-        ({"sizes": {}, "minority": {}}, "at least 1"),
-        ({"sizes": {"pol": 20}, "minority": {"pol": 0.5}}, "part must be one of labeled, pool"),
-        ({"sizes": {"pool": 692}}, "sizes must sum to at most 690, got 692"),
-        ({"minority": {"pool": 1.5}}, "minority must lie in"),
-    ):
-        with pytest.raises(ValueError, match=message):
-            frozen.draw(seen, "cnn", "cnn", **{**good, **change}, seed=generator())
-    with pytest.raises(ValueError, match="backbone must be one of cnn, got 'mae'"):
-        frozen.draw(seen, "cnn", "mae", **good, seed=generator())
+def test_names_that_are_not_there_are_refused():
     with pytest.raises(ValueError, match=r"backbone must be one of cnn, .*, got 'large'"):
         frozen.dominoes_features(["large"])
+    with pytest.raises(ValueError, match=r"backbone must be one of .*, got 'resnet_reads'"):
+        frozen.waterdigits_features(["resnet_reads"])
+
+
+def test_without_a_clone_dominoes_are_read_from_the_data_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(frozen, "DOMINOES", tmp_path / "no clone" / "features.npz")
+    monkeypatch.setenv("W2S_DATA", str(tmp_path))
+    wanted = tmp_path / "dominoes" / "features.npz"
+    with pytest.raises(FileNotFoundError, match=f"copy the file to {wanted}"):
+        frozen.dominoes_features(["cnn"])
+    wanted.parent.mkdir()
+    wanted.symlink_to(DATA / "dominoes" / "features.npz")
+    assert len(frozen.dominoes_features(["cnn"])) == 10_400
+
+
+def test_what_is_saved_is_read_again_and_a_damaged_file_is_named(tmp_path: Path):
+    view = torch.randn(20, 3, generator=generator()).half().float()
+    number = torch.arange(20)
+    seen = frozen.FrozenFeatures({"a": view}, number % 2, number % 4, number // 10)
+    path = tmp_path / "seen.npz"
+    frozen.save(path, seen, row=number)
+    again = frozen.load(path, ["a"])
+    assert torch.equal(again.features["a"], view)
+    for name in ("label", "part", "attribute"):
+        assert torch.equal(getattr(again, name), getattr(seen, name)), name
+    path.write_bytes(path.read_bytes()[:200])
+    with pytest.raises(ValueError, match=r"seen\.npz is damaged"):
+        frozen.load(path, ["a"])
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_leading_directions_have_one_scale_and_one_sign(seed: int):
+    view = torch.randn(200, 2, 7, generator=generator(seed), dtype=torch.float64) * 3 + 1
+    pool = torch.arange(200) < 150
+    for directions in (2, 7, 9):
+        kept = frozen.leading(view, pool, directions)
+        assert kept.shape[-1] == min(directions, 7)
+        variance = kept[pool].flatten(0, 1).var(0)
+        assert float(variance.sum()) == pytest.approx(kept.shape[-1], rel=1e-10)
+    centred = view[pool].flatten(0, 1) - view[pool].flatten(0, 1).mean(0)
+    loading = torch.linalg.lstsq(centred, kept[pool].flatten(0, 1)).solution
+    largest = loading.gather(0, loading.abs().argmax(0, keepdim=True))
+    assert (largest > 0).all()
 
 
 def test_leading_directions_keep_what_varies_and_nothing_else():
@@ -132,11 +148,12 @@ def test_leading_directions_keep_what_varies_and_nothing_else():
 def test_provenance_is_that_of_the_files(name: str, facts: str):
     told = json.loads((DATA / name / f"{facts}.json").read_text())
     assert {"command", "seed", "steps", "torch", "package", "processor_seconds"} <= set(told)
+    places = {path.name: path for path in (*FILES.values(), DATA / "dominoes" / "sheet.npz")}
     for file, expected in told["sha256"].items():
-        assert hashlib.sha256((DATA / name / file).read_bytes()).hexdigest() == expected
+        assert hashlib.sha256(places[file].read_bytes()).hexdigest() == expected
     for table in ("probes", "gains"):
         made_from = load_result(DATA / "dominoes" / f"{table}.csv").attrs["sha256"][name]
-        assert made_from == told["sha256"][FILES[name]], f"{table}.csv is of other features"
+        assert made_from == told["sha256"][FILES[name].name], f"{table}.csv is of other features"
 
 
 @pytest.mark.parametrize("name", FILES)

@@ -28,7 +28,7 @@ def stored() -> pd.DataFrame:
 
 def test_it_is_of_the_stored_features(make: ModuleType, stored: pd.DataFrame):
     for name, file in make.FILES.items():
-        content = (ROOT / "data" / file).read_bytes()
+        content = file.read_bytes()
         assert stored.attrs["sha256"][name] == hashlib.sha256(content).hexdigest()
     assert (FOLDER / "noise.csv").stat().st_size < 300_000
     assert {"command", "seed", "trials", "processor_seconds"} <= set(stored.attrs)

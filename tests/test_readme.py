@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import io
+import os
 import re
+import subprocess
+import sys
+import tomllib
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
@@ -20,6 +24,36 @@ def test_the_example_prints_what_it_says():
     with contextlib.redirect_stdout(printed):
         exec(compile(block("python"), "README.md", "exec"), {})
     assert printed.getvalue() == block("text")
+
+
+def test_the_example_runs_from_an_installed_package(tmp_path: Path):
+    """As from a wheel: the package's own files elsewhere, without the clone around them."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    listed = project["tool"]["setuptools"]["package-data"]
+    for path in (ROOT / "w2s_tutorial").rglob("*"):
+        if path.is_dir() or path.suffix == ".pyc":
+            continue
+        package = ".".join(path.parent.relative_to(ROOT).parts)
+        if path.suffix == ".py" or any(path.match(name) for name in listed.get(package, ())):
+            target = tmp_path / path.relative_to(ROOT)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_bytes(path.read_bytes())
+    # With another library's taste in numbers, as well.
+    example = "import torch\ntorch.set_default_dtype(torch.float64)\n" + block("python")
+    last = "\nfrom pathlib import Path\nimport w2s_tutorial\n"
+    last += "assert Path(w2s_tutorial.__file__).parents[1] == Path.cwd()\n"
+    last += "assert len(frozen.waterdigits_features()) == 1396\n"
+    environment = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"}
+    found = subprocess.run(
+        [sys.executable, "-W", "error", "-c", example + last],
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert found.returncode == 0, found.stderr
+    assert found.stdout == block("text")
 
 
 def test_the_tree_names_every_part():

@@ -11,7 +11,7 @@ import pytest
 from sklearn.linear_model import LogisticRegression, Ridge
 
 from w2s_tutorial import shares
-from w2s_tutorial.datasets import frozen, grouped
+from w2s_tutorial.datasets import frozen
 from w2s_tutorial.settings import generator_for
 
 SMALL: dict[str, Any] = {
@@ -54,12 +54,9 @@ def test_the_table_is_tidy(table: pd.DataFrame):
 
 def samples(seen: Any, pair: tuple[str, str], part: str, share: float) -> Any:
     n = {"labeled": 60, "pool": 100, "test": 80}[part]
-    how: Callable[..., Any] = (
-        frozen.draw if isinstance(seen, frozen.FrozenFeatures) else grouped.draw
-    )
     drawing = generator_for({"part": part, "n": n}, seed=0)
     sizes = {"sizes": {part: n}, "minority": {part: share}}
-    return how(seen, *pair, **sizes, heads=3, seed=drawing)[part]
+    return frozen.draw(seen, *pair, **sizes, heads=3, seed=drawing)[part]
 
 
 @pytest.mark.parametrize("fit", shares.FITS)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -9,8 +10,9 @@ from pathlib import Path
 import pytest
 import torch
 from features_case import IMAGES, small_network
+from safetensors.torch import load_file, save_file
 
-from w2s_tutorial.storage import content_key, replacing
+from w2s_tutorial.storage import content_key, load_tensors, replacing, save_tensors
 
 
 def test_key_changes_with_any_byte():
@@ -101,3 +103,60 @@ def test_replacing_keeps_the_old_file_when_the_writer_fails(tmp_path):
         assert path.read_text() == "old"
     assert path.read_text() == "new"
     assert list(tmp_path.iterdir()) == [path]
+
+
+TENSORS = {
+    "weight": torch.arange(6.0).view(2, 3).mT,  # not contiguous
+    "half": torch.tensor([0.1, -2.0], dtype=torch.float16),
+    "count": torch.tensor(7),
+}
+
+
+def test_tensors_and_facts_come_back_as_they_were(tmp_path: Path):
+    facts = {"seed": 0, "recipe": {"name": "cnn", "sizes": [8, 8]}}
+    save_tensors(tmp_path / "a.safetensors", TENSORS, **facts)
+    tensors, told = load_tensors(tmp_path / "a.safetensors")
+    assert told == facts
+    assert set(tensors) == set(TENSORS)
+    for name, value in TENSORS.items():
+        assert tensors[name].dtype == value.dtype
+        assert torch.equal(tensors[name], value)
+    save_tensors(tmp_path / "b.safetensors", dict(reversed(TENSORS.items())), **facts)
+    files = [(tmp_path / f"{name}.safetensors").read_bytes() for name in "ab"]
+    assert files[0] == files[1], "the same content is the same file"
+
+
+def test_numbers_that_are_none_are_neither_written_nor_read(tmp_path: Path):
+    path = tmp_path / "a.safetensors"
+    broken = TENSORS | {"half": torch.tensor([1.0, torch.nan])}
+    with pytest.raises(ValueError, match=r"finite numbers, got NaN or infinity in \['half'\]"):
+        save_tensors(path, broken)
+    assert not path.exists()
+    whole = {name: value.contiguous() for name, value in broken.items()}
+    content = content_key("{}", {name: whole[name] for name in sorted(whole)})
+    save_file(whole, path, metadata={"about": json.dumps({"facts": {}, "content": content})})
+    with pytest.raises(ValueError, match=r"a\.safetensors must hold finite numbers.*'half'"):
+        load_tensors(path)
+
+
+def test_tensors_that_were_changed_or_cut_are_not_believed(tmp_path: Path):
+    path = tmp_path / "a.safetensors"
+    save_tensors(path, TENSORS, seed=0)
+    good = path.read_bytes()
+    start = 8 + int.from_bytes(good[:8], "little")
+    for at in (start, len(good) - 1, good.index(b"seed") + 1):
+        path.write_bytes(good[:at] + bytes([good[at] ^ 1]) + good[at + 1 :])
+        with pytest.raises(ValueError, match=r"must hold what its own hash says"):
+            load_tensors(path)
+    for cut in (0, 5, start // 2, len(good) - 3):
+        path.write_bytes(good[:cut])
+        with pytest.raises(ValueError, match=r"a\.safetensors is damaged"):
+            load_tensors(path)
+    save_file({"weight": torch.ones(3)}, path)
+    with pytest.raises(ValueError, match=r"must hold what its own hash says"):
+        load_tensors(path)
+    with pytest.raises(FileNotFoundError):
+        load_tensors(tmp_path / "none.safetensors")
+    path.write_bytes(good)
+    assert torch.equal(load_file(path)["weight"], TENSORS["weight"]), "plain safetensors"
+    assert load_tensors(path)[1] == {"seed": 0}

@@ -2,84 +2,39 @@
 
 from __future__ import annotations
 
-import importlib.util
 from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 
+import helpers_data
 import numpy as np
 import pandas as pd
 import pytest
 import torch
-from helpers_data import real_data
 from PIL import Image
 from torch import nn
 
-from w2s_tutorial.datasets import grouped, photographs
+from w2s_tutorial.datasets import photographs
 from w2s_tutorial.datasets.image_files import ImageFiles
 from w2s_tutorial.sweeps import load_result
-
-SCRIPT = Path(__file__).parents[1] / "data" / "spurious" / "waterbirds.py"
 
 
 @pytest.fixture(scope="module")
 def script() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("spurious_waterbirds", SCRIPT)
-    assert spec
-    assert spec.loader
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return helpers_data.script("spurious/waterbirds")
 
 
 def generator(seed: int = 0) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
 
 
-@pytest.fixture
-def toy() -> grouped.GroupedFeatures:
-    """Groups of 400, 60, 40 and 200; each example's only feature is its number."""
-    group = torch.repeat_interleave(torch.arange(4), torch.tensor([400, 60, 40, 200]))
-    part = grouped.deal(group, labeled=0.25, seed=generator())
-    number = torch.arange(len(group), dtype=torch.float64)[:, None]
-    return grouped.GroupedFeatures({"number": number}, group // 2, group % 2, part)
-
-
-def test_every_group_is_dealt_in_the_same_proportion_and_parts_never_meet(toy):
-    for g, n in enumerate((400, 60, 40, 200)):
-        assert int((toy.part[toy.group == g] == 0).sum()) == n // 4
-    sizes, minority = {"labeled": 40, "pool": 100}, {"labeled": 0.5, "pool": 0.3}
-    asked = {"sizes": sizes, "minority": minority, "heads": 5}
-    drawn = grouped.draw(toy, "number", "number", **asked, seed=generator())
-    for part, sample in drawn.items():
-        odd_one = torch.isin(sample.group, torch.tensor([1, 2])).sum(-1)
-        assert (odd_one == round(minority[part] * sizes[part])).all()
-        number = sample.strong[..., 0].long()
-        assert torch.equal(sample.group, toy.group[number])
-        assert torch.equal(sample.target.argmax(-1), toy.label[number])
-        assert all(len(row.unique()) == sizes[part] for row in number)
-        assert not torch.equal(number[0].sort()[0], number[1].sort()[0]), "heads differ"
-    known, pool = (drawn[part].strong.flatten() for part in sizes)
-    assert not torch.isin(known, pool).any()
-
-
-def test_what_is_not_there_is_refused(toy):
-    good = {"sizes": {"pool": 20}, "minority": {"pool": 0.5}, "heads": 1}
-    for change, message in (
-        ({"sizes": {"pool": 200}}, "100 minority pool examples are asked for, there are 75"),
-        ({"sizes": {"pol": 20}, "minority": {"pol": 0.5}}, "part must be one of labeled, pool"),
-        ({"sizes": {"labeled": 20}}, "sizes and minority must name the same parts"),
-        ({"minority": {"pool": 1.5}}, r"minority in \[0, 1\], got 20, 1 and 1.5"),
-    ):
-        with pytest.raises(ValueError, match=message):
-            grouped.draw(toy, "number", "number", **good | change, seed=generator())
-    with pytest.raises(ValueError, match="backbone must be one of number, got 'clip'"):
-        grouped.draw(toy, "clip", "number", **good, seed=generator())
-    with pytest.raises(ValueError, match=r"labeled must lie in \(0, 1\), got 1"):
-        grouped.deal(toy.group, labeled=1, seed=generator())
-    for change in ({"label": toy.label[:9]}, {"features": {}}, {"attribute": toy.attribute + 1}):
-        with pytest.raises(ValueError, match=r"label's|at least 1 backbone|must be 0 or 1"):
-            replace(toy, **change)
+def test_every_group_is_dealt_in_the_same_proportion_to_the_nearest_example(script):
+    group = torch.repeat_interleave(torch.arange(4), torch.tensor([400, 60, 43, 203]))
+    part = script.deal(group, labeled=0.25, seed=0)
+    # 43 / 4 = 10.75 and 203 / 4 = 50.75: rounded, not cut.
+    assert [int((part[group == g] == 0).sum()) for g in range(4)] == [100, 15, 11, 51]
+    assert set(part.tolist()) == {0, 1}
+    assert not torch.equal(part, script.deal(group, labeled=0.25, seed=1)), "at random"
 
 
 def random_network(name: str) -> nn.Module:
@@ -102,7 +57,9 @@ def paint(path: Path, label: int, place: int, shade: int) -> None:
 
 
 def test_the_real_table_goes_all_the_way(data_folder, tmp_path, monkeypatch, script, capsys):
-    table = real_data(data_folder, monkeypatch, "waterbirds/metadata.csv") / "waterbirds"
+    table = (
+        helpers_data.real_data(data_folder, monkeypatch, "waterbirds/metadata.csv") / "waterbirds"
+    )
     found = next(table.glob("metadata.csv*"))
     (tmp_path / found.name).write_bytes(found.read_bytes())
     birds = pd.read_csv(found)

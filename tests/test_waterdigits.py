@@ -1,4 +1,4 @@
-"""Waterdigits: what is kept apart, exact minority shares, and pictures that are what they say."""
+"""Waterdigits: what is kept apart, and pictures that are what they say."""
 
 from __future__ import annotations
 
@@ -6,11 +6,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from w2s_tutorial.datasets import digit_scenes, waterdigits
-from w2s_tutorial.datasets.digit_scenes import digit_images, lay_over, photographs, place
-
-LABEL = torch.arange(200) % 2
-PARTS = {"sizes": (20, 60, 40), "minority": (0.25, 0.1, 0.5), "heads": 5}
+from w2s_tutorial.datasets import waterdigits
+from w2s_tutorial.datasets.waterdigits import digit_images, lay_over, photographs, place
 
 
 def seeded(seed: int = 0) -> torch.Generator:
@@ -20,69 +17,6 @@ def seeded(seed: int = 0) -> torch.Generator:
 @pytest.fixture(scope="module")
 def composites() -> waterdigits.Composites:
     return waterdigits.compose(seed=seeded())
-
-
-def rows_of_head(parts: tuple[waterdigits.Choice, ...], head: int) -> list[set[int]]:
-    return [set(part.row[head].tolist()) for part in parts]
-
-
-def test_no_digit_is_in_two_parts_of_a_head():
-    parts = waterdigits.choose(LABEL, **PARTS, seed=seeded())
-    for head in range(5):
-        rows = rows_of_head(parts, head)
-        assert [len(found) for found in rows] == [20, 60, 40]  # nor twice in one part
-        assert len(set.union(*rows)) == 120
-    # Control: different heads do share digits, so the check above can see sharing.
-    assert rows_of_head(parts, 0)[0] & rows_of_head(parts, 1)[1]
-
-
-@pytest.mark.parametrize(
-    ("n", "share", "groups"),
-    [
-        (40, 0.25, (15, 5, 5, 15)),
-        (100, 0.25, (38, 12, 13, 37)),  # 25 disagree: one more of them is odd, group 2
-        (10, 0.5, (3, 2, 3, 2)),
-        (40, 0.0, (20, 0, 0, 20)),
-        (40, 1.0, (0, 20, 20, 0)),
-    ],
-)
-def test_the_minority_share_is_exact_in_every_head(n: int, share: float, groups: tuple[int, ...]):
-    kwargs = {"sizes": (n,), "minority": (share,), "heads": 7}
-    (part,) = waterdigits.choose(LABEL, **kwargs, seed=seeded())
-    group = 2 * LABEL[part.row] + part.photograph
-    assert torch.stack([(group == k).sum(1) for k in range(4)], 1).tolist() == [list(groups)] * 7
-    assert sum(groups[1:3]) == round(share * n)
-
-
-def test_draw_looks_up_the_chosen_composites(composites: waterdigits.Composites):
-    n = len(composites)
-    row = torch.arange(n).view(n, 1, 1).expand(n, 2, 1)
-    photograph = torch.arange(2).view(1, 2, 1).expand(n, 2, 1)
-    code = torch.cat([row, photograph], -1).float()
-    labeled, test = waterdigits.draw(
-        composites,
-        code,
-        -code,
-        sizes=(60, 40),
-        minority=(0.2, 0.5),
-        heads=3,
-        seed=seeded(),
-    )
-    for sample in (labeled, test):
-        label = composites.label[sample.weak[..., 0].long()]
-        assert torch.equal(sample.target.argmax(-1), label)
-        assert torch.equal(sample.group, 2 * label + sample.weak[..., 1].long())
-        assert torch.equal(sample.strong, -sample.weak)
-    assert torch.equal(labeled.target.sum(-1), torch.ones(3, 60))
-
-
-def test_a_slice_is_a_random_subset_in_every_head():
-    # Were a part sorted by label or group, its first half would be one label.
-    many = {"sizes": (100,), "minority": (0.5,), "heads": 400}
-    (part,) = waterdigits.choose(LABEL, **many, seed=seeded())
-    odd = LABEL[part.row][:, :50].float().mean(1)
-    error = (0.25 / 50 * (1 - 50 / 100)) ** 0.5 / 400**0.5  # drawn without replacement
-    assert abs(float(odd.mean()) - 0.5) < 4 * error
 
 
 def test_pretraining_and_downstream_share_no_digit(composites: waterdigits.Composites):
@@ -100,7 +34,7 @@ def columns(monkeypatch: pytest.MonkeyPatch, *, downstream: bool) -> set[int]:
     """Columns of the photographs that 2,000 patches without ink touch."""
     width = photographs().shape[-1]
     ruler = torch.arange(width).float().expand(2, 3, 213, width)
-    monkeypatch.setattr(digit_scenes, "photographs", lambda: ruler)
+    monkeypatch.setattr(waterdigits, "photographs", lambda: ruler)
     where = torch.arange(2000) % 2
     blank = torch.zeros(2000, 1, 16, 16)
     patches = lay_over(blank, where, downstream=downstream, seed=seeded())
@@ -146,28 +80,3 @@ def test_the_generator_decides():
     first, again, other = (waterdigits.compose(seed=seeded(k)) for k in (1, 1, 2))
     assert torch.equal(first.images, again.images)
     assert not torch.equal(first.images, other.images)
-
-
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [
-        ({"sizes": (20, 61, 40)}, r"sizes must be even and at least 2, got \(20, 61, 40\)"),
-        ({"sizes": (20, 0, 40)}, r"sizes must be even and at least 2, got \(20, 0, 40\)"),
-        ({"sizes": (20, 60, 122)}, "sizes must sum to at most 200, got 202"),
-        ({"minority": (0.1, 0.5)}, "minority must list 3 shares, got 2"),
-        ({"minority": (0.1, 0.5, 1.1)}, r"minority must lie in \[0, 1\], got"),
-        ({"minority": (0.1, 0.5, float("nan"))}, r"minority must lie in \[0, 1\], got"),
-        ({"heads": 0}, "heads must be at least 1, got 0"),
-        ({"sizes": (), "minority": ()}, "sizes must list at least 1 part, got 0"),
-    ],
-)
-def test_choose_refuses(change: dict[str, object], message: str):
-    with pytest.raises(ValueError, match=message):
-        waterdigits.choose(LABEL, **{**PARTS, **change}, seed=seeded())
-
-
-def test_draw_refuses_features_of_other_composites(composites: waterdigits.Composites):
-    right, wrong = torch.zeros(1411, 2, 3), torch.zeros(1411, 3)
-    for weak, strong in ((right, wrong), (wrong, right), (right[:5], right)):
-        with pytest.raises(ValueError, match=r"weak and strong must be \(1411, 2, d\), got"):
-            waterdigits.draw(composites, weak, strong, **PARTS, seed=seeded())

@@ -12,11 +12,11 @@ import pytest
 import torch
 from helpers_data import ROOT, script
 
-from w2s_tutorial.datasets import digit_backbones, waterdigits
+from w2s_tutorial.datasets import waterdigits
 from w2s_tutorial.sweeps import load_result
 
 FOLDER = ROOT / "data" / "waterdigits"
-STORED = ("weights.npz", "reference.npz")
+STORED = (waterdigits.WEIGHTS, FOLDER / "reference.npz")
 
 
 @pytest.fixture(scope="module")
@@ -90,13 +90,13 @@ def test_images_of_another_shape_are_refused(shape: tuple[int, ...]):
 
 def test_provenance_is_that_of_the_weights():
     facts = json.loads((FOLDER / "weights.json").read_text())
-    content = (FOLDER / "weights.npz").read_bytes()
-    assert facts["sha256"]["weights.npz"] == hashlib.sha256(content).hexdigest()
+    content = waterdigits.WEIGHTS.read_bytes()
+    assert facts["sha256"] == {waterdigits.WEIGHTS.name: hashlib.sha256(content).hexdigest()}
     assert {"command", "date", "seconds", "device", "seed", "torch", "package"} <= set(facts)
     for name in ("measured", "alternatives", "seeds"):
         made_from = load_result(FOLDER / f"{name}.csv").attrs["sha256"]
         assert made_from == facts["sha256"], f"{name}.csv was measured on other weights"
-    assert sum((FOLDER / name).stat().st_size for name in STORED) < 300_000
+    assert sum(path.stat().st_size for path in STORED) < 300_000
 
 
 def test_a_short_remake_runs_and_repeats_itself(
@@ -105,10 +105,10 @@ def test_a_short_remake_runs_and_repeats_itself(
     few = dict.fromkeys(waterdigits.BACKBONES, 3)
     for run in ("first", "second"):
         (tmp_path / run).mkdir()
-        make.main(tmp_path / run, steps=few)
-    content = [(tmp_path / run / "weights.npz").read_bytes() for run in ("first", "second")]
+        make.main(tmp_path / run, tmp_path / run / "weights.safetensors", few)
+    content = [(tmp_path / run / "weights.safetensors").read_bytes() for run in ("first", "second")]
     assert content[0] == content[1]
-    monkeypatch.setattr(digit_backbones, "WEIGHTS", tmp_path / "first" / "weights.npz")
+    monkeypatch.setattr(waterdigits, "WEIGHTS", tmp_path / "first" / "weights.safetensors")
     images = torch.rand(4, 3, 16, 16, generator=torch.Generator().manual_seed(0))
     for name, (_, features) in waterdigits.BACKBONES.items():
         assert waterdigits.backbone(name)(images).shape == (4, features)

@@ -18,7 +18,7 @@ from pathlib import Path
 import pandas as pd
 from torch import Tensor
 
-from w2s_tutorial.datasets import frozen, grouped
+from w2s_tutorial.datasets import frozen
 from w2s_tutorial.heads import Heads, fit_logistic, fit_ridge
 from w2s_tutorial.metrics import (
     accuracy,
@@ -32,13 +32,12 @@ from w2s_tutorial.sample import Sample
 from w2s_tutorial.settings import generator_for
 from w2s_tutorial.sweeps import sweep
 
-Source = frozen.FrozenFeatures | grouped.GroupedFeatures
 FITS = ("logistic", "ridge")
 GROUPS = 4
 
 
 def grid(
-    seen: Source,
+    seen: frozen.FrozenFeatures,
     pairs: Sequence[tuple[str, str]],
     *,
     minority_labeled: Sequence[float],
@@ -59,7 +58,7 @@ def grid(
 
     Args:
         seen: what frozen backbones see, with labels and groups: `frozen.dominoes_features()`,
-            `frozen.waterdigits_features()`, or a `grouped.GroupedFeatures` of one's own.
+            `frozen.waterdigits_features()`, or a `frozen.FrozenFeatures` of one's own.
         pairs: names of weak and strong backbone; the same name twice is the control that has
             nothing to gain.
         minority_labeled, minority_pool: shares of minority examples, in [0, 1].
@@ -111,7 +110,7 @@ def transfer(
     n_labeled: int,
     n_pool: int,
     *,
-    seen: Source,
+    seen: frozen.FrozenFeatures,
     minority_labeled: Sequence[float],
     minority_pool: Sequence[float],
     n_test: int,
@@ -140,7 +139,7 @@ def transfer(
 
 
 def _draw(
-    seen: Source,
+    seen: frozen.FrozenFeatures,
     pair: Sequence[str],
     sizes: Mapping[str, int],
     part: str,
@@ -149,9 +148,8 @@ def _draw(
     heads: int,
     seed: int,
 ) -> Sample:
-    how = frozen.draw if isinstance(seen, frozen.FrozenFeatures) else grouped.draw
-    drawn = how(
-        seen,  # type: ignore[arg-type]
+    drawn = frozen.draw(
+        seen,
         *pair,
         sizes={part: sizes[part]},
         minority={part: share},

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
 from torch import Tensor, nn
 
 
@@ -71,3 +75,51 @@ def replacing(path: Path) -> Iterator[Path]:
         os.replace(partial, path)
     finally:
         partial.unlink(missing_ok=True)
+
+
+def save_tensors(path: Path | str, tensors: Mapping[str, Tensor], **facts: object) -> None:
+    """Write named tensors as a safetensors file, with facts about them and a hash of both.
+
+    Args:
+        tensors: such as a network's `state_dict()`.
+        facts: what a reader should know (how to build the network, command, versions, seed), as
+            JSON can hold it.
+
+    Raises:
+        ValueError: if a value is NaN or infinite.
+    """
+    whole = {name: tensors[name].detach().cpu().contiguous() for name in sorted(tensors)}
+    _check_finite(path, whole)
+    about = {"facts": facts, "content": _content(facts, whole)}
+    with replacing(Path(path)) as partial:  # one entry: safetensors writes several in any order
+        save_file(whole, partial, metadata={"about": json.dumps(about, sort_keys=True)})
+
+
+def load_tensors(path: Path | str) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Tensors and facts as `save_tensors` stored them, on the CPU.
+
+    Raises:
+        ValueError: if the file is damaged, was changed or not written by `save_tensors`, or holds
+            NaN or infinity.
+    """
+    try:
+        with safe_open(path, framework="pt") as stored:
+            about = json.loads((stored.metadata() or {}).get("about", "{}"))
+            tensors = {name: stored.get_tensor(name).clone() for name in sorted(stored.keys())}
+    except (SafetensorError, json.JSONDecodeError) as error:
+        raise ValueError(f"{path} is damaged, delete it or make it anew: {error}") from error
+    facts = about.get("facts")
+    if about.get("content") != _content(facts, tensors):
+        raise ValueError(f"{path} must hold what its own hash says, it holds something else")
+    _check_finite(path, tensors)
+    return tensors, facts
+
+
+def _content(facts: object, tensors: Mapping[str, Tensor]) -> str:
+    return content_key(json.dumps(facts, sort_keys=True), tensors)
+
+
+def _check_finite(path: Path | str, tensors: Mapping[str, Tensor]) -> None:
+    wrong = [name for name, value in tensors.items() if not value.isfinite().all()]
+    if wrong:
+        raise ValueError(f"{path} must hold finite numbers, got NaN or infinity in {wrong}")

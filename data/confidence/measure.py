@@ -1,6 +1,6 @@
 """Measure the remedy and its rivals: python data/confidence/measure.py (ten minutes of one core).
 
-Reads data/dominoes/features.npz, probes.csv and data/waterdigits/five.npz. Writes methods.csv
+Reads data/dominoes/features.npz, probes.csv and the waterdigits of the package. Writes methods.csv
 (a row per pair, regime and method), grid.csv (per p and q), kept.csv (whom selection keeps) and
 rule.csv (what the label-free rule chose), each with its provenance. Finished settings are kept in
 _build/confidence: a run that was stopped goes on where it was.
@@ -29,7 +29,7 @@ from w2s_tutorial.sweeps import save_result, sweep
 
 HEADS, SEED, VERSION = 20, 0, "2"
 DATA = Path(__file__).parents[1]
-FILES = ("dominoes/features.npz", "dominoes/probes.csv", "waterdigits/five.npz")
+FILES = (frozen.DOMINOES, DATA / "dominoes" / "probes.csv", frozen.WATERDIGITS)
 READ = {"dominoes": frozen.dominoes_features, "waterdigits": frozen.waterdigits_features}
 SIZES = {
     "synthetic": {"labeled": 200, "pool": 1000, "validation": 100, "test": 1000},
@@ -155,7 +155,7 @@ def main(
     table = sweep(measure, axes, store=store, version=VERSION, heads=heads, seed=SEED)
     facts = describe(
         "python data/confidence/measure.py",
-        files={name: DATA / name for name in FILES},
+        files={file.name: file for file in FILES},
         seed=SEED,
         heads=heads,
     )

@@ -1,8 +1,8 @@
 """Measure what frozen backbones see: python data/dominoes/measure.py (a minute or two, one core).
 
-Reads data/dominoes/features.npz and data/waterdigits/five.npz. Writes probes.csv (heads trained on
-true labels: the label, and the attribute) and gains.csv (the four roles for a few pairs), each
-with its provenance beside, and prints the tables of README.md.
+Reads data/dominoes/features.npz and the waterdigits of the package. Writes probes.csv (heads
+trained on true labels: the label, and the attribute) and gains.csv (the four roles for a few
+pairs), each with its provenance beside, and prints the tables of README.md.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from w2s_tutorial.sweeps import save_result, summarize, sweep
 
 HEADS, SEED = 24, 0
 FIT = partial(fit_logistic, l2=0.01)
-FILES = {"dominoes": "dominoes/features.npz", "waterdigits": "waterdigits/five.npz"}
+FILES = {"dominoes": frozen.DOMINOES, "waterdigits": frozen.WATERDIGITS}
 READ = {"dominoes": frozen.dominoes_features, "waterdigits": frozen.waterdigits_features}
 PROBE = {
     "dominoes": {"labeled": 1000, "test": 2000},
@@ -139,10 +139,9 @@ def markdown(table: pd.DataFrame, index: list[str], columns: str) -> str:
 
 
 def provenance(start: float, heads: int) -> dict[str, Any]:
-    data = Path(__file__).parents[1]
     return describe(
         "python data/dominoes/measure.py",
-        files={name: data / file for name, file in FILES.items()},
+        files=FILES,
         processor_seconds=round(time.process_time() - start),
         seed=SEED,
         heads=heads,

@@ -33,7 +33,7 @@ from w2s_tutorial.theory import intrinsic
 HERE = Path(__file__).parent
 STUDENT, TRIALS, SEED = "resnet", 400, 0
 NOISE = (0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0)
-FILES = {"dominoes": "dominoes/features.npz", "waterdigits": "waterdigits/five.npz"}
+FILES = {"dominoes": frozen.DOMINOES, "waterdigits": frozen.WATERDIGITS}
 READ: dict[str, Callable[[], frozen.FrozenFeatures]] = {
     "dominoes": frozen.dominoes_features,
     "waterdigits": frozen.waterdigits_features,
@@ -146,7 +146,7 @@ def main(folder: Path = HERE, trials: int = TRIALS) -> DataFrame:
     )
     facts = describe(
         "python data/intrinsic/make.py",
-        files={name: HERE.parent / file for name, file in FILES.items()},
+        files=FILES,
         processor_seconds=round(time.process_time() - start),
         seed=SEED,
         trials=trials,

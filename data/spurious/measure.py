@@ -1,8 +1,8 @@
 """Every pair of frozen backbones at every mixture: python data/spurious/measure.py
 
-About a quarter of an hour of one core. Reads data/dominoes/features.npz and probes.csv and
-data/waterdigits/five.npz; writes grid.csv (the four roles of all ordered pairs over the shares of
-labelled set and pool), sizes.csv (some pairs at other set sizes) and law.csv (the law of the
+About a quarter of an hour of one core. Reads data/dominoes/features.npz and probes.csv and the
+waterdigits of the package; writes grid.csv (the four roles of all ordered pairs over the shares
+of labelled set and pool), sizes.csv (some pairs at other set sizes) and law.csv (the law of the
 squared mismatch, fitted to each pair), each with its provenance beside. What was measured before
 is kept in _build/spurious and not measured again.
 """
@@ -36,7 +36,7 @@ ETAS = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5)
 """From the share of Waterbirds, 240 of 4,795 training images, to balance. Composed sets have no
 share of their own, so that one is taken over for both."""
 READ = {"dominoes": frozen.dominoes_features, "waterdigits": frozen.waterdigits_features}
-FILES = {"dominoes": "dominoes/features.npz", "waterdigits": "waterdigits/five.npz"}
+FILES = (frozen.DOMINOES, DATA / "dominoes" / "probes.csv", frozen.WATERDIGITS)
 SIZES = {"dominoes": (400, 1200, 2000), "waterdigits": (100, 400, 400)}
 OTHER_SIZES = {
     "dominoes": ((100, 400, 1600), (300, 1200, 4800)),
@@ -174,7 +174,6 @@ def version() -> str:
 
 
 def provenance(seconds: float) -> dict[str, Any]:
-    names = [*FILES.values(), "dominoes/probes.csv"]
     return {
         "command": "python data/spurious/measure.py",
         "date": datetime.now(UTC).date().isoformat(),
@@ -182,7 +181,7 @@ def provenance(seconds: float) -> dict[str, Any]:
         "seed": SEED,
         "heads": HEADS,
         "package": w2s_tutorial.__version__,
-        "sha256": {n: hashlib.sha256((DATA / n).read_bytes()).hexdigest() for n in names},
+        "sha256": {f.name: hashlib.sha256(f.read_bytes()).hexdigest() for f in FILES},
     }
 
 

@@ -23,7 +23,7 @@ import torch
 
 import w2s_tutorial
 from w2s_tutorial import shares
-from w2s_tutorial.datasets import frozen, grouped, photographs
+from w2s_tutorial.datasets import frozen, photographs
 from w2s_tutorial.datasets.downloads import folder
 from w2s_tutorial.datasets.image_files import LabeledImages
 from w2s_tutorial.networks import features, pretrained
@@ -47,7 +47,7 @@ def features_of(
     make: Callable[[str], features.Backbone] = pretrained.pretrained,
     device: str = "cpu",
     seed: int = 0,
-) -> grouped.GroupedFeatures:
+) -> frozen.FrozenFeatures:
     """What the named backbones see of all of Waterbirds, standardised, and its parts.
 
     Args:
@@ -70,12 +70,23 @@ def features_of(
         for part in ("group", "label", "attribute")
     )
     stock = len(group) - len(splits[-1])
-    dealt = grouped.deal(group[:stock], labeled=0.25, seed=torch.Generator().manual_seed(seed))
+    dealt = deal(group[:stock], labeled=0.25, seed=seed)
     part = torch.full_like(group, frozen.PARTS.index("test"))
     part[:stock] = dealt
     pool = part == frozen.PARTS.index("pool")
     views = {name: standardized(view, pool) for name, view in seen.items()}
-    return grouped.GroupedFeatures(views, label, attribute, part)
+    return frozen.FrozenFeatures(views, label, part, attribute)
+
+
+def deal(group: torch.Tensor, *, labeled: float, seed: int) -> torch.Tensor:
+    """Numbers (n,) of parts: of each group (n,) the share `labeled`, rounded, the rest the pool."""
+    generator = torch.Generator().manual_seed(seed)
+    part = torch.full_like(group, frozen.PARTS.index("pool"))
+    for kind in group.unique():
+        rows = (group == kind).nonzero().flatten()
+        order = torch.randperm(len(rows), generator=generator)
+        part[rows[order[: round(labeled * len(rows))]]] = frozen.PARTS.index("labeled")
+    return part
 
 
 def _view(
@@ -97,7 +108,7 @@ def standardized(view: torch.Tensor, pool: torch.Tensor) -> torch.Tensor:
     return (view - inside.mean(0)) * (64 / inside.var(0).sum()).sqrt()
 
 
-def measure(seen: grouped.GroupedFeatures, weak: str, strong: str, **changes: Any) -> pd.DataFrame:
+def measure(seen: frozen.FrozenFeatures, weak: str, strong: str, **changes: Any) -> pd.DataFrame:
     """`shares.grid` of a pair, beside both backbones as their own teachers: the controls."""
     pairs = [(weak, strong), (weak, weak), (strong, strong)]
     settings: dict[str, Any] = {"minority_labeled": ETAS, "minority_pool": ETAS, "heads": 20}

@@ -17,8 +17,8 @@ from measure import FIT, HEADS, N_TEST, SEED, composites, features, provenance, 
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, interpolate, mse_loss, normalize, one_hot
 
-from w2s_tutorial.datasets import waterdigits
-from w2s_tutorial.datasets.digit_scenes import digit_images, lay_over, place
+from w2s_tutorial.datasets import frozen, waterdigits
+from w2s_tutorial.datasets.waterdigits import digit_images, lay_over, place
 from w2s_tutorial.metrics import accuracy
 from w2s_tutorial.sweeps import save_result, summarize
 
@@ -103,15 +103,11 @@ def measure(strong: Tensor) -> dict[str, Tensor]:
     head to tell the photograph where it says nothing about the label."""
     views = {"distracted": features("distracted"), "strong": strong}
     found = run("distracted", 100, 400, 0.25, 0.25, views=views.__getitem__)
-    train, test = waterdigits.draw(
-        composites(),
-        strong,
-        strong,
-        sizes=(400, N_TEST),
-        minority=(0.5, 0.5),
-        heads=HEADS,
-        seed=torch.Generator().manual_seed(SEED),
-    )
+    seen = frozen.FrozenFeatures({"strong": strong}, composites().label)
+    sizes = {"train": 400, "test": N_TEST}
+    half = dict.fromkeys(sizes, 0.5)
+    drawn = {"sizes": sizes, "minority": half, "heads": HEADS, "seed": SEED}
+    train, test = frozen.draw(seen, "strong", "strong", **drawn).values()
     tell = FIT(train.strong, one_hot(train.group % 2, 2).float())
     told = accuracy(tell(test.strong), one_hot(test.group % 2, 2).float())
     return {"student": found["student"], "ceiling": found["ceiling"], "photograph": told}

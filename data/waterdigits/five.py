@@ -2,8 +2,9 @@
 
 The supervised three paint the clean digit, as the older backbones here do, because a digit's name
 would give the label away; "cnn" is told the photograph as well. Contrast and hidden patches need
-no pretext of ours. Writes five.npz (what they see of 1,396 digits) and five.json. Two minutes
-of one core, no download.
+no pretext of ours. Writes what they see of 1,396 digits into the package
+(w2s_tutorial/datasets/waterdigits_features.npz) and, here, five.json. Two minutes of one core, no
+download.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from w2s_tutorial.datasets import digit_scenes, frozen, waterdigits
+from w2s_tutorial.datasets import frozen, waterdigits
 from w2s_tutorial.datasets.frozen import PARTS
 from w2s_tutorial.networks import backbones, bodies, objectives, run, train
 from w2s_tutorial.networks.features import extract
@@ -62,8 +63,8 @@ def scenes(row: Tensor, *, generator: torch.Generator) -> tuple[Tensor, Tensor, 
     """Pre-training composites of the digits in these rows, clean digits (b, 64), photographs."""
     digits = waterdigits.digit_images()[0][row]
     photograph = torch.randint(2, (len(row),), generator=generator)
-    ink = digit_scenes.place(digits, seed=generator)
-    images = digit_scenes.lay_over(ink, photograph, downstream=False, seed=generator)
+    ink = waterdigits.place(digits, seed=generator)
+    images = waterdigits.lay_over(ink, photograph, downstream=False, seed=generator)
     return images, digits.flatten(1), photograph
 
 
@@ -87,7 +88,7 @@ def pretrain(name: str, steps: int) -> nn.Module:
     network = backbones.build(
         name,
         in_channels=3,
-        image_size=(digit_scenes.SIDE, digit_scenes.SIDE),
+        image_size=(waterdigits.SIDE, waterdigits.SIDE),
         tasks=(64, 2) if recipe.told else (64,),
         seed=generator,
     )
@@ -108,20 +109,16 @@ def pretrain(name: str, steps: int) -> nn.Module:
 
 def dealt(label: Tensor) -> tuple[Tensor, Tensor]:
     """Rows of the digits that are used, half of them odd, and the part of each."""
-    generator = torch.Generator().manual_seed(SEED)
-    whole = waterdigits.choose(
-        label,
-        sizes=list(SIZES.values()),
-        minority=[0.5] * len(SIZES),
-        heads=1,
-        seed=generator,
-    )
-    row = torch.cat([choice.row[0] for choice in whole])
+    number = torch.arange(len(label), dtype=torch.float64).view(-1, 1, 1).expand(-1, 2, 1)
+    numbered = frozen.FrozenFeatures({"row": number}, label)
+    half = dict.fromkeys(SIZES, 0.5)
+    sets = frozen.draw(numbered, "row", "row", sizes=SIZES, minority=half, heads=1, seed=SEED)
+    row = torch.cat([sample.strong[0, :, 0].long() for sample in sets.values()])
     counts = torch.tensor([SIZES[part] for part in PARTS])
     return row, torch.arange(len(PARTS)).repeat_interleave(counts)
 
 
-def main(folder: Path, steps: Mapping[str, int]) -> None:
+def main(folder: Path, steps: Mapping[str, int], features: Path = frozen.WATERDIGITS) -> None:
     composites = waterdigits.compose(seed=torch.Generator().manual_seed(SEED))
     row, part = dealt(composites.label)
     images = composites.images[row]
@@ -135,15 +132,15 @@ def main(folder: Path, steps: Mapping[str, int]) -> None:
         views[name] = frozen.leading(seen.unflatten(0, (-1, 2)), pool, DIRECTIONS)
     label = composites.label[row]
     frozen.save(
-        folder / "five.npz",
+        features,
         frozen.FrozenFeatures(views, label, part),
         row=(row + waterdigits.DOWNSTREAM.start).int(),
     )
-    modules = (digit_scenes, waterdigits, frozen, backbones, bodies, objectives, train, run)
+    modules = (waterdigits, frozen, backbones, bodies, objectives, train, run)
     facts = describe(
         "python data/waterdigits/five.py",
         code=(Path(__file__), *modules),
-        files={"five.npz": folder / "five.npz"},
+        files={features.name: features},
         processor_seconds=seconds,
         seed=SEED,
         steps=dict(steps),

@@ -1,7 +1,8 @@
 """Train the backbones of waterdigits: python data/waterdigits/make.py (about a minute, one core).
 
 Pretext: from a digit over a photograph, paint the clean digit, 8 x 8 pixels. No backbone is ever
-told what a digit is called. Writes weights.npz, weights.json (how they came about) and
+told what a digit is called. Writes the weights into the package
+(w2s_tutorial/datasets/waterdigits.safetensors) and, here, weights.json (how they came about) and
 reference.npz (composites with their features, by which a test knows the weights again).
 """
 
@@ -16,10 +17,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits, mse_loss
 
-from w2s_tutorial.datasets import digit_backbones, digit_scenes, waterdigits
-from w2s_tutorial.datasets.digit_backbones import BACKBONES, Backbone
-from w2s_tutorial.datasets.digit_scenes import digit_images, lay_over, place
+from w2s_tutorial.datasets import waterdigits
+from w2s_tutorial.datasets.waterdigits import BACKBONES, Backbone, digit_images, lay_over, place
 from w2s_tutorial.provenance import describe, save
+from w2s_tutorial.storage import save_tensors
 
 HERE = Path(__file__).parent
 SEED, BATCH, LR, WEIGHT_DECAY = 0, 128, 3e-3, 1e-3
@@ -68,28 +69,29 @@ def standardise(network: Backbone, generator: torch.Generator) -> None:
     network.deviation.copy_(features.std(0).clamp_min(1e-6))
 
 
-def main(folder: Path = HERE, steps: Mapping[str, int] = STEPS) -> None:
+def main(
+    folder: Path = HERE, weights: Path = waterdigits.WEIGHTS, steps: Mapping[str, int] = STEPS
+) -> None:
     start = time.perf_counter()
     networks = {name: pretrain(name, steps=steps[name]) for name in BACKBONES}
     seconds = time.perf_counter() - start
     state = {
-        f"{name}.{key}": value.numpy()
+        f"{name}.{key}": value
         for name, network in networks.items()
         for key, value in network.state_dict().items()
     }
-    np.savez_compressed(folder / "weights.npz", **state)
+    told = {"command": "python data/waterdigits/make.py", "seed": SEED, "steps": dict(steps)}
+    save_tensors(weights, state, **told)
     generator = torch.Generator().manual_seed(SEED)
     # As bytes: decoders of JPEG differ in the last bit, and this is about the networks.
     images = (waterdigits.compose(seed=generator).images[:16] * 255).round().byte()
     features = {name: network(images / 255).numpy() for name, network in networks.items()}
     np.savez_compressed(folder / "reference.npz", images=images.numpy(), **features)
     facts = describe(
-        "python data/waterdigits/make.py",
-        code=(Path(__file__), digit_scenes, digit_backbones),
-        files={"weights.npz": folder / "weights.npz"},
+        **told,
+        code=(Path(__file__), waterdigits),
+        files={weights.name: weights},
         seconds=round(seconds),
-        seed=SEED,
-        steps=dict(steps),
     )
     save(folder / "weights.json", facts)
 

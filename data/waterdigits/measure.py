@@ -16,8 +16,7 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from w2s_tutorial.datasets import waterdigits
-from w2s_tutorial.datasets.digit_backbones import WEIGHTS
+from w2s_tutorial.datasets import frozen, waterdigits
 from w2s_tutorial.heads.logistic import fit_logistic
 from w2s_tutorial.metrics import accuracy, group_accuracy
 from w2s_tutorial.pipeline import hard, weak_to_strong
@@ -64,15 +63,17 @@ def run(
     views: Callable[[str], Tensor] = features,
 ) -> dict[str, Tensor]:
     """Accuracies (heads,) by "role", "role group k" and, paired by head, two differences."""
-    labeled, pool, test = waterdigits.draw(
-        composites(),
-        views(weak),
-        views("strong"),
-        sizes=(n_labeled, n_pool, N_TEST),
-        minority=(eta_labeled, eta_pool, 0.5),
+    seen = {name: views(name) for name in (weak, "strong")}
+    sets = frozen.draw(
+        frozen.FrozenFeatures(seen, composites().label),
+        weak,
+        "strong",
+        sizes={"labeled": n_labeled, "pool": n_pool, "test": N_TEST},
+        minority={"labeled": eta_labeled, "pool": eta_pool, "test": 0.5},
         heads=heads,
-        seed=torch.Generator().manual_seed(seed),
+        seed=seed,
     )
+    labeled, pool, test = sets.values()
     outcome = weak_to_strong(labeled, pool, fit=FIT, pseudo_label=hard)
     outputs = outcome.outputs(test)
     right = {role: accuracy(output, test.target) for role, output in outputs.items()}
@@ -115,7 +116,7 @@ def markdown(table: pd.DataFrame) -> str:
 def provenance(script: str, start: float, heads: int) -> dict[str, Any]:
     return describe(
         f"python data/waterdigits/{script}",
-        files={WEIGHTS.name: WEIGHTS},
+        files={waterdigits.WEIGHTS.name: waterdigits.WEIGHTS},
         seconds=round(time.perf_counter() - start),
         seed=SEED,
         heads=heads,

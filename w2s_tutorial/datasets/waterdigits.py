@@ -6,35 +6,49 @@ the digit; the photograph is the spurious attribute: as in Waterbirds, group = 2
 photograph, and in the minority (groups 1 and 2) the two disagree. Every digit exists over both
 photographs, so that any minority share can be had exactly, by choosing.
 
-    composites = waterdigits.compose(generator=generator)
-    weak, strong = waterdigits.backbone("distracted"), waterdigits.backbone("strong")
-    labeled, pool, test = waterdigits.draw(
-        composites, weak(composites.images), strong(composites.images),
-        sizes=(100, 400, 400), minority=(0.25, 0.25, 0.5), heads=64, generator=generator,
+    digits = compose(seed=0)
+    views = {name: backbone(name)(digits.images) for name in ("distracted", "strong")}
+    seen = frozen.FrozenFeatures(views, digits.label)
+    sets = frozen.draw(
+        seen, "distracted", "strong", sizes={"labeled": 100, "pool": 400, "test": 400},
+        minority={"labeled": 0.25, "pool": 0.25, "test": 0.5}, heads=64, seed=0,
     )
 
-No backbone has seen any of these digits, or any of these parts of the photographs.
+No backbone has seen any of these digits, or any of these parts of the photographs. They were
+trained to see the clean digit through the photograph: data/waterdigits tells how and why.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from functools import cache
+from pathlib import Path
 
+import numpy as np
 import torch
-from torch import Tensor
-from torch.nn.functional import one_hot
+from sklearn.datasets import load_digits, load_sample_images
+from torch import Tensor, nn
+from torch.nn.functional import avg_pool2d, interpolate, pad
 
-from w2s_tutorial.datasets.digit_backbones import BACKBONES, Backbone, backbone
-from w2s_tutorial.datasets.digit_scenes import digit_images, lay_over, place
-from w2s_tutorial.sample import Sample
 from w2s_tutorial.seeds import Seed, generator_of
+from w2s_tutorial.storage import load_tensors
 
-__all__ = ["BACKBONES", "Backbone", "Choice", "Composites", "backbone", "choose", "compose", "draw"]
-
+WEIGHTS = Path(__file__).parent / "waterdigits.safetensors"
 PRETRAINING = slice(0, 386)  # a change of hand, no writer is on both sides: data/waterdigits
 DOWNSTREAM = slice(386, 1797)
+SIDE = 16
+"""Pixels along a side of a composite image."""
+BACKBONES: dict[str, tuple[int, int]] = {
+    "pixels": (0, 192),
+    "tiny": (4, 8),
+    "small": (8, 16),
+    "distracted": (8, 16),
+    "strong": (16, 32),
+}
+"""Width (channels of the first layer; 0: no network) and number of features of each backbone."""
+
+_STRIP = 32  # pixels: pre-training and downstream take turns in vertical strips this wide
+_SHADE, _INK = 0.7, 0.7  # photographs are darkened, and white ink lets them through
 
 
 @dataclass(frozen=True)
@@ -58,29 +72,6 @@ class Composites:
         return len(self.digit)
 
 
-class Labeled(Protocol):
-    """n examples, each there with both values of the spurious attribute."""
-
-    @property
-    def label(self) -> Tensor:
-        """(n,) int64, 0 or 1."""
-
-    def __len__(self) -> int: ...
-
-
-@dataclass(frozen=True)
-class Choice:
-    """Which composites each head gets: `composites.images[choice.row, choice.photograph]`.
-
-    Attributes:
-        row: (h, n) int64, which digit of the composites.
-        photograph: (h, n) int64, 0 china.jpg, 1 flower.jpg.
-    """
-
-    row: Tensor
-    photograph: Tensor
-
-
 def compose(*, seed: Seed) -> Composites:
     """All 1,411 digits that no backbone was trained on, each over a patch of both photographs.
 
@@ -97,95 +88,112 @@ def compose(*, seed: Seed) -> Composites:
     return Composites(torch.stack(both, 1), digit[DOWNSTREAM])
 
 
-def choose(
-    label: Tensor,
-    *,
-    sizes: Sequence[int],
-    minority: Sequence[float],
-    heads: int,
-    seed: Seed,
-) -> tuple[Choice, ...]:
-    """Split the digits anew for every head; parts of one head share no digit.
+@cache
+def digit_images() -> tuple[Tensor, Tensor]:
+    """All 1,797 digits, (n, 8, 8) in [0, 1], and what they show, (n,)."""
+    bundle = load_digits()
+    return torch.from_numpy(bundle.images / 16).float(), torch.from_numpy(bundle.target).long()
 
-    Half of each part is even and half odd. Of its n examples round(minority * n) are composed
-    so that photograph and label disagree, as many of either label (one more odd ones if need be).
 
-    Args:
-        label: (n,) of the composites.
-        sizes: examples of each part: even numbers.
-        minority: share of minority examples of each part, in [0, 1]. 0.5 makes the four groups
-            equal where the size is a multiple of 4.
-        heads: number of heads.
-        seed: integer or generator, consumed for the split and for the order of the examples.
+@cache
+def photographs() -> Tensor:
+    """china.jpg and flower.jpg at half their size: (2, 3, 213, 320) in [0, 1]."""
+    photos = np.stack(load_sample_images().images)
+    return avg_pool2d(torch.from_numpy(photos).permute(0, 3, 1, 2).float() / 255, 2)
+
+
+def place(digits: Tensor, *, seed: Seed) -> Tensor:
+    """Digits (n, 8, 8) at 14 x 14 pixels, up to 1 pixel off the centre: ink (n, 1, 16, 16)."""
+    generator = generator_of(seed)
+    n = len(digits)
+    large = interpolate(digits[:, None], size=14, mode="bilinear", align_corners=False)
+    corner = torch.randint(3, (2, n), generator=generator)
+    return _windows(pad(large, (2, 2, 2, 2)), torch.arange(n), corner[0], corner[1])
+
+
+def lay_over(ink: Tensor, photograph: Tensor, *, downstream: bool, seed: Seed) -> Tensor:
+    """White ink (n, 1, 16, 16) over random patches of the photographs (n,): (n, 3, 16, 16).
+
+    The photographs are cut into vertical strips; downstream patches come from every other one,
+    pre-training patches from the rest, and no patch crosses an edge.
+    """
+    generator = generator_of(seed)
+    n, photos = len(ink), photographs()
+    first = torch.arange(int(downstream), photos.shape[-1] // _STRIP, 2) * _STRIP
+    strip = first[torch.randint(len(first), (n,), generator=generator)]
+    left = strip + torch.randint(_STRIP - SIDE + 1, (n,), generator=generator)
+    top = torch.randint(photos.shape[-2] - SIDE + 1, (n,), generator=generator)
+    patch = _windows(photos, photograph, top, left)
+    return patch * _SHADE * (1 - _INK * ink) + _INK * ink
+
+
+def _windows(maps: Tensor, which: Tensor, top: Tensor, left: Tensor) -> Tensor:
+    """16 x 16 windows of maps (m, channels, height, width): (n, channels, 16, 16)."""
+    step = torch.arange(SIDE)
+    rows, columns = top[:, None, None] + step[:, None], left[:, None, None] + step
+    return maps.permute(0, 2, 3, 1)[which[:, None, None], rows, columns].permute(0, 3, 1, 2)
+
+
+class Backbone(nn.Module):
+    """A frozen network that was trained to see the clean digit through the photograph."""
+
+    mean: Tensor
+    deviation: Tensor
+
+    def __init__(self, width: int, features: int) -> None:
+        """Untrained, with the sizes that `BACKBONES` lists."""
+        super().__init__()
+        self.encoder = _encoder(width, features)
+        self.decoder = nn.Linear(features, 64)
+        self.register_buffer("mean", torch.zeros(features))
+        self.register_buffer("deviation", torch.ones(features))
+        self.float()  # as the images are, whatever torch's default type is
+
+    @torch.no_grad()
+    def forward(self, images: Tensor) -> Tensor:
+        """Features (..., d) of images (..., 3, 16, 16), standardised on the pre-training digits.
+
+        Raises:
+            ValueError: if the images have another shape.
+        """
+        features = (self.encoder(_one_batch(images)) - self.mean) / self.deviation
+        return features.view(*images.shape[:-3], -1)
+
+    @torch.no_grad()
+    def clean(self, images: Tensor) -> Tensor:
+        """The clean digits (..., 8, 8) that the network believes to see in (..., 3, 16, 16)."""
+        digits = self.decoder(self.encoder(_one_batch(images)))
+        return digits.view(*images.shape[:-3], 8, 8)
+
+
+def backbone(name: str) -> Backbone:
+    """A pre-trained backbone: images (..., 3, 16, 16) -> features (..., d).
+
+    From weak to strong: "pixels" (192 averages of 2 x 2 pixels), "tiny" (8 features), "small"
+    (16), "strong" (32). "distracted" is "small", trained to tell the photograph as well.
 
     Raises:
-        ValueError: if a size is odd or below 2, there are too few digits, a share leaves [0, 1],
-            sizes is empty or minority has another length, or heads is below 1.
+        ValueError: if the name is none of them.
     """
-    generator = generator_of(seed)
-    rows = [(label == value).nonzero().flatten() for value in (0, 1)]
-    if not sizes:
-        raise ValueError("sizes must list at least 1 part, got 0")
-    if len(sizes) != len(minority):
-        raise ValueError(f"minority must list {len(sizes)} shares, got {len(minority)}")
-    if any(n < 2 or n % 2 for n in sizes):
-        raise ValueError(f"sizes must be even and at least 2, got {tuple(sizes)}")
-    if not all(0 <= share <= 1 for share in minority):
-        raise ValueError(f"minority must lie in [0, 1], got {tuple(minority)}")
-    if (most := 2 * min(map(len, rows))) < sum(sizes):
-        raise ValueError(f"sizes must sum to at most {most}, got {sum(sizes)}")
-    if heads < 1:
-        raise ValueError(f"heads must be at least 1, got {heads}")
-    shuffled = [row[_orders(heads, len(row), generator)] for row in rows]
-    parts, used = [], 0
-    for n, share in zip(sizes, minority, strict=True):
-        few = round(share * n)
-        disagree = [torch.arange(n // 2) < count for count in (few // 2, few - few // 2)]
-        photograph = torch.cat([disagree[0], ~disagree[1]]).long().expand(heads, n)
-        row = torch.cat([order[:, used : used + n // 2] for order in shuffled], 1)
-        order = _orders(heads, n, generator)  # so that a slice of a part is a random subset
-        parts.append(Choice(row.gather(1, order), photograph.gather(1, order)))
-        used += n // 2
-    return tuple(parts)
+    if name not in BACKBONES:
+        raise ValueError(f"name must be one of {', '.join(BACKBONES)}, got {name!r}")
+    network = Backbone(*BACKBONES[name])
+    stored, _ = load_tensors(WEIGHTS)
+    network.load_state_dict({key: stored[f"{name}.{key}"] for key in network.state_dict()})
+    return network.eval().requires_grad_(False)
 
 
-def draw(
-    composites: Labeled,
-    weak: Tensor,
-    strong: Tensor,
-    *,
-    sizes: Sequence[int],
-    minority: Sequence[float],
-    heads: int,
-    seed: Seed,
-) -> tuple[Sample, ...]:
-    """Labelled set, pool, test set, or any other parts: a new split of the digits for every head.
+def _one_batch(images: Tensor) -> Tensor:
+    if images.dim() < 4 or images.shape[-3:] != (3, SIDE, SIDE):
+        raise ValueError(f"images must be (..., n, 3, 16, 16), got shape {tuple(images.shape)}")
+    return images.flatten(0, -4)
 
-    Args:
-        composites: n digits, or any n examples that have both values of the attribute.
-        weak: (n, 2, d_weak) features of composites.images.
-        strong: (n, 2, d_strong).
-        sizes, minority, heads, seed: see `choose`.
 
-    Returns:
-        One Sample per size, each with the h axis in all its parts.
-    """
-    generator = generator_of(seed)
-    if weak.shape[:2] != (len(composites), 2) or strong.shape[:2] != (len(composites), 2):
-        came = f"got {tuple(weak.shape)} and {tuple(strong.shape)}"
-        raise ValueError(f"weak and strong must be ({len(composites)}, 2, d), {came}")
-    label = composites.label
-    chosen = choose(label, sizes=sizes, minority=minority, heads=heads, seed=generator)
-    return tuple(
-        Sample(
-            weak[choice.row, choice.photograph],
-            strong[choice.row, choice.photograph],
-            one_hot(label[choice.row], 2).to(strong.dtype),
-            2 * label[choice.row] + choice.photograph,
-        )
-        for choice in chosen
+def _encoder(width: int, features: int) -> nn.Sequential:
+    if width == 0:
+        return nn.Sequential(nn.AvgPool2d(2), nn.Flatten())
+    return nn.Sequential(
+        *(nn.Conv2d(3, width, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2)),
+        *(nn.Conv2d(width, 2 * width, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2)),
+        *(nn.Flatten(), nn.Linear(2 * width * (SIDE // 4) ** 2, features)),
     )
-
-
-def _orders(heads: int, n: int, generator: torch.Generator) -> Tensor:
-    return torch.rand(heads, n, generator=generator, dtype=torch.float64).argsort(-1)
