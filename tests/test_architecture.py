@@ -22,6 +22,7 @@ ARCHITECTURE: dict[str, set[str]] = {
     "metrics": {"seeds"},
     "storage": set(),
     "devices": set(),
+    "flags": set(),
     "seeds": set(),
     # predicting, simulating, measuring features
     "theory": {"problems"},
@@ -29,7 +30,7 @@ ARCHITECTURE: dict[str, set[str]] = {
     "dimension": set(),
     "overlap": {"dimension", "problems", "seeds"},
     # data, networks, heads
-    "datasets": {"sample", "seeds", "storage"},
+    "datasets": {"flags", "sample", "seeds", "storage"},
     "networks": {"seeds", "storage"},
     "heads": {"losses"},
     "pipeline": {"heads", "metrics", "sample", "seeds"},
@@ -45,7 +46,7 @@ ARCHITECTURE: dict[str, set[str]] = {
     "figures": set(),
     "variants": {"settings"},
     "checks": {"confidence", "metrics", "pipeline", "problems", "sample", "simulation"},
-    "": {"devices"},
+    "": {"devices", "flags"},
 }
 
 

@@ -7,11 +7,10 @@ The parts, from the vocabulary to the page: `problems`, `sample`, `losses`, `met
 
 from __future__ import annotations
 
-import os
-
 from w2s_tutorial.devices import device as device
+from w2s_tutorial.flags import flag as _flag
 
 __version__ = "0.1.0"
 
-FAST = os.environ.get("W2S_FAST", "") not in ("", "0")
+FAST = _flag("W2S_FAST")
 """True where the chapters should run with few heads (tests); set by the variable W2S_FAST."""

@@ -24,7 +24,8 @@ WORD = re.compile(r"[^\W\d_][\w'’-]*")
 
 def is_fast() -> bool:
     """True where the environment asks for the tests' short run of every chapter."""
-    return os.environ.get("W2S_FAST", "") not in ("", "0")
+    # as w2s_tutorial.flags, which would bring torch along
+    return os.environ.get("W2S_FAST", "").strip().lower() not in ("", "0", "false", "no", "off")
 
 
 def toc() -> list[tuple[str, bool]]:

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import IO, Any, cast
 
 from w2s_tutorial.datasets.archives import read_member
+from w2s_tutorial.flags import flag
 
 
 @dataclass(frozen=True)
@@ -80,7 +81,7 @@ def fetch(file: File, *, quiet: bool = False, timeout: float = 30.0) -> Path:
         return _store(
             file, place, lambda aside: aside.write_bytes(read_member(archive, file.member))
         )
-    offline = os.environ.get("W2S_OFFLINE", "") not in ("", "0")
+    offline = flag("W2S_OFFLINE")
     if offline or not file.urls:
         reason = "is missing and W2S_OFFLINE is set" if offline else "has no address"
         size = f" ({file.size} bytes)" if file.size else ""
