@@ -31,7 +31,7 @@ ARCHITECTURE: dict[str, set[str]] = {
     "overlap": {"dimension", "problems", "seeds"},
     # data, networks, heads
     "datasets": {"flags", "sample", "seeds", "storage"},
-    "networks": {"seeds", "storage"},
+    "networks": {"devices", "seeds", "storage"},
     "heads": {"losses"},
     "pipeline": {"heads", "metrics", "sample", "seeds"},
     "confidence": {"heads", "metrics", "pipeline", "sample", "seeds"},

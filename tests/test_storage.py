@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
 import torch
 from features_case import IMAGES, small_network
 from safetensors.torch import load_file, save_file
+from torch import nn
 
-from w2s_tutorial.storage import content_key, load_tensors, replacing, save_tensors
+from w2s_tutorial.storage import code_key, content_key, load_tensors, replacing, save_tensors
 
 
 def test_key_changes_with_any_byte():
@@ -84,6 +88,62 @@ def test_key_is_the_same_in_another_process():
 def test_key_refuses_functions():
     with pytest.raises(ValueError, match="a key is made of tensors"):
         content_key(IMAGES, torch.relu)
+
+
+SOURCE = """
+SCALE = 2.0
+def helper(x):
+    return {scale} * x
+def loss(x, y=1):
+    if x in {{"a", "b"}}:
+        return loss(y)
+    return [helper(part) * SCALE + {shift} for part in x]
+"""
+
+
+def made(module: str = "__main__", scale: float = 1.0, shift: float = 0.0) -> Callable:
+    space = {"__name__": module}
+    exec(SOURCE.format(scale=scale, shift=shift), space)
+    return space["loss"]
+
+
+def closed(q: float) -> Callable:
+    return lambda x: x**q
+
+
+def test_code_keys_change_with_what_a_function_does():
+    changed = made()
+    changed.__globals__["SCALE"] = 3.0
+    defaults = made()
+    defaults.__defaults__ = (2,)
+    functions = [
+        *(made(), made(shift=1.0), made(scale=2.0), made("other"), changed, defaults),
+        *(closed(1.0), closed(2.0), partial(made(), y=1), partial(made(), y=2)),
+        *(partial(made(), torch.ones(2)), partial(made(), torch.ones(3)), torch.relu, len),
+        *(nn.Linear(2, 2), small_network(), small_network().forward, nn.Linear),
+    ]
+    assert len({code_key(function) for function in functions}) == len(functions)
+    assert code_key(made()) == code_key(made())
+    assert code_key(closed(2.0)) == code_key(closed(2.0))
+    assert code_key(partial(made(), y=2)) == code_key(partial(made(), y=2))
+
+
+def test_code_keys_are_the_same_in_another_process():
+    code = "from test_storage import *; print(code_key(made()), code_key(closed(2.0)))"
+    told = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=Path(__file__).parent,
+        env=os.environ | {"PYTHONHASHSEED": "1"},  # which orders sets of text
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert told.stdout == f"{code_key(made())} {code_key(closed(2.0))}\n"
+
+
+def test_code_keys_refuse_what_cannot_be_compared():
+    with pytest.raises(ValueError, match="a key is made of tensors"):
+        code_key(closed(object()))  # type: ignore[arg-type]
 
 
 def test_replacing_keeps_the_old_file_when_the_writer_fails(tmp_path):

@@ -2,129 +2,202 @@
 
 from __future__ import annotations
 
+import io
 import os
-import signal
+import random
 import subprocess
 import sys
-import time
+from functools import partial
 from pathlib import Path
 
 import pytest
 import torch
 from conftest import ROOT
-from training_case import IMAGES, LABELS, SETTINGS, Network, generator, loss, noisy, weights
+from training_case import (
+    IMAGES,
+    LABELS,
+    SETTINGS,
+    Dropping,
+    N,
+    Network,
+    generator,
+    loss,
+    noisy,
+    weights,
+)
 
+from w2s_tutorial.networks import checkpoints, train
 from w2s_tutorial.networks.train import fit
 
-VICTIM = """
-import sys, time, torch
+# Forks instead of starting processes: importing torch takes longer than all trials.
+KILLS = """
+import os, random, signal, sys, time, torch
 sys.path.insert(0, "tests")
 from training_case import *
 from w2s_tutorial.networks.train import fit
 torch.set_num_threads(1)
 
-calls = []
+def run(checkpoint, every):
+    fitted = fit(Dropping(), loss, (IMAGES, LABELS), seed=0, augment=noisy, steps=60, batch_size=8,
+                 lr=0.01, checkpoint=checkpoint, checkpoint_every=every)
+    return weights(fitted.network), fitted.losses
 
-def stalls(*batch):
-    calls.append(1)
-    if len(calls) == int(sys.argv[2]):
-        time.sleep(600)
-    return loss(*batch)
-
-result = fit(Network(), stalls, (IMAGES, LABELS), seed=generator(), augment=noisy, steps=60,
-             batch_size=8, lr=0.01, checkpoint=sys.argv[1], checkpoint_every=7)
-torch.save([weights(result.network), result.losses], sys.argv[1] + ".result")
+folder, trials, moments = sys.argv[1], int(sys.argv[2]), random.Random(0)
+start = time.monotonic()
+whole = run(f"{folder}/whole", 5)
+seconds = time.monotonic() - start
+same = part = 0
+for trial in range(trials):
+    checkpoint, every = f"{folder}/killed{trial}", 4 + trial % 3
+    child = os.fork()
+    if child == 0:
+        run(checkpoint, every)
+        os._exit(0)
+    time.sleep(seconds * moments.random())
+    os.kill(child, signal.SIGKILL)
+    os.waitpid(child, 0)
+    part += os.path.exists(checkpoint) or any(name.endswith(".part") for name in os.listdir(folder))
+    found = run(checkpoint, every)
+    same += all(torch.equal(*pair) for pair in zip(whole, found))
+left = [name for name in os.listdir(folder) if name.endswith(".part")]
+print(same, part, len(left))
 """
 
 
-def victim(checkpoint: Path, stall_at: int) -> subprocess.Popen:
-    command = [sys.executable, "-c", VICTIM, str(checkpoint), str(stall_at)]
-    return subprocess.Popen(command, cwd=ROOT, env=os.environ | {"OMP_NUM_THREADS": "1"})
+def test_runs_killed_at_random_moments_lose_nothing(tmp_path):
+    """Each continues to the same bits, with dropout and augmentation; KILLS=20 tries 20."""
+    trials = int(os.environ.get("KILLS", "4"))
+    command = [sys.executable, "-c", KILLS, str(tmp_path), str(trials)]
+    told = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    same, part, left = map(int, told.stdout.split())
+    assert (same, left) == (trials, 0)
+    assert part >= trials / 2  # of them had written something when they were killed
 
 
-def test_a_killed_run_continues_bit_for_bit(tmp_path):
-    uninterrupted, killed = tmp_path / "uninterrupted", tmp_path / "killed"
-    assert victim(uninterrupted, -1).wait() == 0
-
-    # Step 33 is in the middle of the seventh epoch of 5 steps, and the last checkpoint before it,
-    # at 28, in the middle of the sixth.
-    process = victim(killed, 33)
-    deadline = time.monotonic() + 120
-    done = lambda: torch.load(killed, weights_only=True)["done"] if killed.exists() else 0
-    while done() < 28 and time.monotonic() < deadline:
-        time.sleep(0.01)
-    process.send_signal(signal.SIGKILL)
-    assert process.wait() == -signal.SIGKILL
-    assert done() == 28
-    assert victim(killed, -1).wait() == 0
-
-    for expected, found in zip(
-        torch.load(f"{uninterrupted}.result", weights_only=True),
-        torch.load(f"{killed}.result", weights_only=True),
-        strict=True,
-    ):
-        assert torch.equal(expected, found)
+def state(checkpoint: Path) -> dict:
+    return torch.load(io.BytesIO(checkpoint.read_bytes()[:-32]), weights_only=True)["state"]
 
 
-def stop_at(step: int):
-    calls = []
+def interrupted_at(step: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    progress = train._progress
 
-    def stops(*batch):
-        calls.append(1)
-        if len(calls) > step:
-            raise InterruptedError
-        return loss(*batch)
+    def stops(steps, **options):
+        for number in progress(steps, **options):
+            if number == step:
+                monkeypatch.undo()
+                raise InterruptedError
+            yield number
 
-    return stops
+    monkeypatch.setattr(train, "_progress", stops)
 
 
 @pytest.mark.parametrize("forgotten", ["draws", "order", "optimizer"])
-def test_each_saved_part_is_needed(tmp_path, forgotten):
+def test_each_saved_part_is_needed(tmp_path, monkeypatch, forgotten):
     """The control of the test above: leave one part out and the bits differ."""
     path = tmp_path / "c"
     settings = SETTINGS | {"augment": noisy, "checkpoint": path, "checkpoint_every": 7}
-    run = lambda loss: fit(Network(), loss, (IMAGES, LABELS), seed=generator(), **settings)
-    whole = run(loss).network
+    run = lambda: fit(Dropping(), loss, (IMAGES, LABELS), seed=generator(), **settings)
+    whole = run().network
     path.unlink()
+    interrupted_at(9, monkeypatch)
     with pytest.raises(InterruptedError):
-        run(stop_at(9))
-    saved = torch.load(path, weights_only=True)
-    assert torch.equal(weights(run(loss).network), weights(whole))
+        run()
+    saved, key = state(path), torch.load(path, weights_only=True)["key"]
+    assert saved["done"] == 7
+    assert torch.equal(weights(run().network), weights(whole))
 
     fresh = {
         "draws": generator(5).get_state(),
         "order": saved["order"].flip(0),
         "optimizer": saved["optimizer"] | {"state": {}},
     }
-    torch.save(saved | {forgotten: fresh[forgotten]}, path)
-    assert not torch.equal(weights(run(loss).network), weights(whole))
+    checkpoints.save(path, key, saved | {forgotten: fresh[forgotten]})
+    assert not torch.equal(weights(run().network), weights(whole))
 
 
-def test_a_finished_run_is_not_repeated(tmp_path):
+def test_dropout_is_drawn_anew_and_from_the_seed():
+    network, state = Dropping(), torch.get_rng_state()
+    run = lambda seed: weights(fit(network, loss, (IMAGES, LABELS), seed=seed, **SETTINGS).network)
+    first = run(0)
+    torch.randn(3, generator=torch.default_generator)  # nobody's business
+    assert torch.equal(run(0), first)
+    torch.set_rng_state(state)
+    assert not torch.equal(run(1), first)
+    assert torch.equal(torch.get_rng_state(), state)
+
+
+def test_a_finished_run_is_not_repeated(tmp_path, monkeypatch):
     settings = SETTINGS | {"checkpoint": tmp_path / "folder" / "c"}
-    first = fit(Network(), loss, (IMAGES, LABELS), seed=generator(), **settings)
-    again = fit(Network(), stop_at(0), (IMAGES, LABELS), seed=generator(), **settings)
+    run = lambda: fit(Network(), loss, (IMAGES, LABELS), seed=generator(), **settings)
+    first = run()
+    interrupted_at(0, monkeypatch)
+    again = run()
     assert torch.equal(weights(first.network), weights(again.network))
     assert torch.equal(first.losses, again.losses)
 
 
-@pytest.mark.parametrize("change", ["network", "images", "labels", "seed", "lr", "steps"])
+def stronger(images, labels, *, generator):
+    return noisy(images, labels, generator=generator)
+
+
+def weighted(network, images, labels, weight=1.0):
+    return weight * loss(network, images, labels)
+
+
+CHANGES = {
+    "network": lambda: {"network": Network(shift=1e-6)},
+    "images": lambda: {"data": (IMAGES ^ (torch.arange(N) == 7).view(N, 1, 1, 1), LABELS)},
+    "labels": lambda: {"data": (IMAGES, 1 - LABELS)},
+    "seed": lambda: {"seed": 1},
+    "lr": lambda: {"lr": 0.02},
+    "steps": lambda: {"steps": 24},
+    "another loss": lambda: {"loss": loss},
+    "an argument of the loss": lambda: {"loss": partial(weighted, weight=0.5)},
+    "a closure": lambda: {"loss": lambda *batch: loss(*batch)},
+    "no augmentation": lambda: {"augment": None},
+    "another augmentation": lambda: {"augment": stronger},
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
 def test_checkpoint_of_another_run_is_refused(tmp_path, change):
-    settings = SETTINGS | {"checkpoint": tmp_path / "c"}
-    network, images, labels, seed = Network(), IMAGES, LABELS, 0
-    fit(network, loss, (images, labels), seed=generator(seed), **settings)
-    if change == "network":
-        network.linear.bias.data[0] += 1e-6
-    elif change == "images":
-        images = images ^ (torch.arange(images.numel()) == 77).view_as(images)
-    elif change == "labels":
-        labels = 1 - labels
-    elif change == "seed":
-        seed = 1
-    else:
-        settings[change] *= 2
-    with pytest.raises(ValueError, match="is of a run with another network, other data"):
-        fit(network, loss, (images, labels), seed=generator(seed), **settings)
+    arguments = {"network": Network(), "loss": partial(weighted, weight=1.0), "seed": 0}
+    arguments |= {"data": (IMAGES, LABELS), "augment": noisy, "checkpoint": tmp_path / "c"}
+    arguments |= SETTINGS
+    fit(**arguments)
+    with pytest.raises(ValueError, match="of a run with another network, loss or augmentation"):
+        fit(**arguments | CHANGES[change]())
+    fit(**arguments)  # the control: unchanged, it is taken
+
+
+def test_damage_is_noticed_and_names_the_file(tmp_path):
+    path, moments = tmp_path / "c", random.Random(0)
+    run = lambda: fit(Network(), loss, (IMAGES, LABELS), seed=0, checkpoint=path, **SETTINGS)
+    run()
+    whole = path.read_bytes()
+    damaged = [b"", b"<!doctype html><title>404</title>", whole[:-1], whole[: len(whole) // 2]]
+    for _ in range(200):
+        flipped = bytearray(whole)
+        flipped[moments.randrange(len(whole))] ^= 1 << moments.randrange(8)
+        damaged.append(bytes(flipped))
+    for content in damaged:
+        path.write_bytes(content)
+        with pytest.raises(ValueError, match=rf"checkpoint {path} \({len(content)} bytes\) is dam"):
+            run()
+    path.write_bytes(whole)
+    run()
+    path.unlink()
+    path.mkdir()
+    with pytest.raises(ValueError, match=f"checkpoint must be a file, got the folder {path}"):
+        run()
+
+
+def test_what_killed_runs_left_is_removed_and_nothing_else(tmp_path):
+    mine, others = tmp_path / f".c.{'0' * 32}.part", tmp_path / f".c.d.{'0' * 32}.part"
+    mine.touch()
+    others.touch()
+    fit(Network(), loss, (IMAGES, LABELS), seed=0, checkpoint=tmp_path / "c", **SETTINGS)
+    assert sorted(tmp_path.iterdir()) == [others, tmp_path / "c"]
 
 
 def test_a_crash_while_writing_keeps_the_last_checkpoint(tmp_path, monkeypatch):
@@ -143,7 +216,7 @@ def test_a_crash_while_writing_keeps_the_last_checkpoint(tmp_path, monkeypatch):
     monkeypatch.setattr(torch, "save", crash_at_the_third)
     with pytest.raises(InterruptedError):
         fit(Network(), loss, (IMAGES, LABELS), seed=generator(), **settings)
-    assert torch.load(path, weights_only=True)["done"] == 6
+    assert state(path)["done"] == 6
     assert list(tmp_path.iterdir()) == [path]
 
 

@@ -8,7 +8,7 @@ import pytest
 import torch
 from training_case import IMAGES, LABELS, Network, generator, loss
 
-from w2s_tutorial.networks.run import mixed_precision
+from w2s_tutorial.devices import mixed_precision
 from w2s_tutorial.networks.train import fit
 
 
@@ -32,7 +32,7 @@ def test_precision_follows_the_device(monkeypatch):
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 @pytest.mark.parametrize("precision", [torch.bfloat16, torch.float16])
 def test_gpu_learns_what_the_cpu_learns(monkeypatch, precision):
-    monkeypatch.setattr("w2s_tutorial.networks.run.mixed_precision", lambda device: precision)
+    monkeypatch.setattr("w2s_tutorial.networks.train.mixed_precision", lambda device: precision)
     settings = dict(steps=300, batch_size=20, lr=0.01)
     chosen = generator()
     result = fit(Network(), loss, (IMAGES, LABELS), seed=chosen, device="cuda", **settings)

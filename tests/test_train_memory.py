@@ -47,7 +47,7 @@ def test_out_of_memory_for_one_example_is_an_error():
         pytest.raises(torch.OutOfMemoryError, match="pretence") as error,
     ):
         fit(Network(), tight, (IMAGES, LABELS), seed=generator(), **SETTINGS)
-    assert error.value.__notes__ == ["with micro_batch=1; pass a smaller one"]
+    assert error.value.__notes__ == ["with micro_batch=1: one example is too large for this device"]
 
 
 @pytest.mark.parametrize("micro_batch", [1, 3, 8, 100])
@@ -70,4 +70,4 @@ def test_the_micro_batch_that_fitted_is_remembered(tmp_path):
     tight, _ = limited(3)
     with pytest.warns(UserWarning, match="micro_batch is now"):
         fit(Network(), tight, (IMAGES, LABELS), seed=generator(), **settings)
-    assert torch.load(path, weights_only=True)["micro_batch"] == 2
+    assert torch.load(path, weights_only=True)["state"]["micro_batch"] == 2

@@ -8,7 +8,7 @@ import sys
 
 import torch
 from conftest import ROOT
-from training_case import IMAGES, LABELS, SETTINGS, Network, generator, loss, noisy, weights
+from training_case import IMAGES, LABELS, SETTINGS, Spare, generator, loss, noisy, weights
 
 from w2s_tutorial.networks.train import fit
 
@@ -19,25 +19,26 @@ from training_case import *
 from w2s_tutorial.networks.train import fit
 torch.set_num_threads(1)
 dist.init_process_group("gloo")
-seen = []
+rank = dist.get_rank()
 
-def watched(network, images, labels):
-    seen.append(len(images))
-    return loss(network, images, labels)
-
-settings = dict(steps=12, batch_size=8, lr=0.01, augment=noisy, micro_batch=3)
-result = fit(Network(), watched, (IMAGES, LABELS), seed=generator(), **settings)
+settings = dict(steps=12, batch_size=8, lr=0.01, weight_decay=0.5, augment=noisy)
+data = (IMAGES, LABELS)
+result = fit(Spare(), loss, data, seed=generator(), micro_batch=3, **settings)
 found = [torch.empty_like(weights(result.network)) for _ in range(dist.get_world_size())]
 dist.all_gather(found, weights(result.network))
 assert all(torch.equal(found[0], one) for one in found)
-assert seen == [3, 1] * 12, seen
-try:
-    fit(Network(), loss, (IMAGES, LABELS), seed=generator(), steps=1, batch_size=7, lr=0.1)
-except ValueError as problem:
-    assert "batch_size must divide by the 2 processes, got 7" in str(problem)
-else:
-    raise SystemExit("an odd batch was accepted")
-if dist.get_rank() == 0:
+for change, words in (
+    ({"batch_size": 7}, "batch_size must divide by the 2 processes, got 7"),
+    ({"seed": rank}, "every process must be given the same network"),
+    ({"network": nn.Sequential(Network(), nn.BatchNorm1d(2))}, "must not have batch norm"),
+):
+    try:
+        fit(**dict(network=Spare(), loss=loss, data=data, seed=0) | settings | change)
+    except ValueError as problem:
+        assert words in str(problem), problem
+    else:
+        raise SystemExit(f"accepted: {change}")
+if rank == 0:
     torch.save([found[0], result.losses], sys.argv[1])
 dist.destroy_process_group()
 """
@@ -57,6 +58,11 @@ def test_two_processes_give_what_one_gives(tmp_path):
     )
     assert done.returncode == 0, done.stderr
     found, losses = torch.load(told, weights_only=True)
-    one = fit(Network(), loss, (IMAGES, LABELS), seed=generator(), augment=noisy, **SETTINGS)
+    one = fit(
+        *(Spare(), loss, (IMAGES, LABELS)),
+        **SETTINGS | {"seed": generator(), "augment": noisy, "weight_decay": 0.5},
+    )
     torch.testing.assert_close(losses, one.losses, rtol=1e-5, atol=1e-6)
     torch.testing.assert_close(found, weights(one.network), rtol=1e-4, atol=1e-6)
+    spare = one.network.spare.weight
+    assert torch.equal(spare, Spare().spare.weight)  # nobody uses it, so it does not even decay

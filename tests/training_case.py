@@ -19,7 +19,7 @@ LABELS = (IMAGES[:, 0, :3].float().mean((1, 2)) > IMAGES[:, 0, 3:].float().mean(
 class Network(nn.Module):
     """A convolution and a linear layer, with weights that depend on nothing outside."""
 
-    def __init__(self) -> None:
+    def __init__(self, shift: float = 0.0) -> None:
         super().__init__()
         self.conv = nn.Conv2d(1, 4, 3)
         self.linear = nn.Linear(64, 2)
@@ -27,9 +27,27 @@ class Network(nn.Module):
         with torch.no_grad():
             for weight in self.parameters():
                 weight.copy_(0.1 * torch.randn(weight.shape, generator=draws))
+            self.linear.bias += shift
 
     def forward(self, images):
         return self.linear(self.conv(images / 255 - 0.5).relu().flatten(1))
+
+
+class Dropping(Network):
+    """The same with dropout."""
+
+    def forward(self, images):
+        return super().forward(nn.functional.dropout(images.float(), 0.5, self.training))
+
+
+class Spare(Network):
+    """The same with a layer that nobody uses."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.spare = nn.Linear(3, 3)
+        nn.init.ones_(self.spare.weight)
+        nn.init.ones_(self.spare.bias)
 
 
 def loss(network, images, labels):

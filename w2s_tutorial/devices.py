@@ -1,4 +1,4 @@
-"""Where to compute, chosen once in a set-up cell."""
+"""Where to compute, chosen once in a set-up cell, and how precisely networks compute there."""
 
 from __future__ import annotations
 
@@ -25,3 +25,16 @@ def device() -> torch.device:
             f"got {asked!r}: {str(problem).splitlines()[0]}"
         ) from None
     return chosen
+
+
+def mixed_precision(device: torch.device | str) -> torch.dtype:
+    """The dtype for matrix products on a device: float32 on CPUs, on GPUs bfloat16 or float16.
+
+    A GPU older than Ampere (Colab's T4) says that it supports bfloat16 and then emulates it,
+    slower than float32, so the question leaves emulation out.
+    """
+    if torch.device(device).type != "cuda":
+        return torch.float32
+    with torch.cuda.device(device):
+        native = torch.cuda.is_bf16_supported(including_emulation=False)
+    return torch.bfloat16 if native else torch.float16

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
+import inspect
 import json
 import os
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from types import CodeType, ModuleType
 from typing import Any
 
 import numpy as np
@@ -57,6 +60,76 @@ def _feed(digest: hashlib._Hash, part: object) -> None:
         digest.update(f"{type(part).__name__} {len(text)}:".encode() + text)
     else:
         raise ValueError(f"a key is made of tensors, modules, text and numbers, got {part!r}")
+
+
+def code_key(function: Callable[..., object]) -> str:
+    """A name like `content_key`'s that changes with what a function does.
+
+    That is its module and name, its code, defaults, what it closes over, a partial's arguments,
+    and the functions and plain values that it reads from its own module; anything that is
+    imported counts by name. Another version of Python compiles to another code.
+
+    Raises:
+        ValueError: for a callable that holds something without content that could be compared.
+    """
+    return content_key(_code(function, set()))
+
+
+def _code(value: object, seen: set[int]) -> object:
+    again = functools.partial(_code, seen=seen)
+    if isinstance(value, functools.partial):
+        return ["partial", again(value.func), again(value.args), again(value.keywords)]
+    if inspect.ismethod(value):
+        return ["method", again(value.__func__), again(value.__self__)]
+    if inspect.isfunction(value):
+        name = [value.__module__, value.__qualname__]
+        if id(value) in seen:  # it calls itself
+            return name
+        seen.add(id(value))
+        held = [value.__defaults__, value.__kwdefaults__]
+        held += [cell.cell_contents for cell in value.__closure__ or ()]
+        code = value.__code__
+        return [*name, _compiled(code), again(held), _read(code, value.__globals__, seen)]
+    if isinstance(value, ModuleType):
+        return ["module", value.__name__]
+    if isinstance(value, type) or inspect.isroutine(value):
+        return ["name", getattr(value, "__module__", None) or "", value.__qualname__]
+    if isinstance(value, Mapping):
+        return [[str(name), again(value[name])] for name in sorted(value, key=str)]
+    if isinstance(value, Sequence) and not isinstance(value, str | bytes):
+        return [again(item) for item in value]
+    if not isinstance(value, nn.Module | Tensor) and hasattr(value, "__dict__"):
+        if id(value) in seen:
+            return "again"
+        seen.add(id(value))
+        return ["object", again(type(value)), again(vars(value))]
+    content_key(value)  # raises for what it cannot read
+    return value
+
+
+def _compiled(code: CodeType) -> list[object]:
+    # Sets come in an order that differs between processes; line numbers are left out.
+    constants = [
+        _compiled(part)
+        if isinstance(part, CodeType)
+        else repr(sorted(map(repr, part)) if isinstance(part, frozenset) else part)
+        for part in code.co_consts
+    ]
+    return [code.co_code, list(code.co_names), list(code.co_varnames), constants]
+
+
+def _read(code: CodeType, module: Mapping[str, object], seen: set[int]) -> list[object]:
+    nested = [part for part in code.co_consts if isinstance(part, CodeType)]
+    found: list[object] = [_read(part, module, seen) for part in nested]
+    for name in code.co_names:
+        value = module.get(name)
+        if inspect.isfunction(value) and value.__globals__ is not module:
+            value = [value.__module__, value.__qualname__]
+        try:
+            found.append([name, _code(value, seen)])
+        except ValueError:  # a logger, a table: its kind has to do
+            found.append([name, str(type(value))])
+    return found
 
 
 @contextmanager

@@ -27,7 +27,7 @@ from torch import Tensor
 
 from w2s_tutorial.datasets import downloads, frozen, tables
 from w2s_tutorial.datasets.catalog import CATALOG
-from w2s_tutorial.networks import bodies, chemistry, molecular, run, smiles, train, weights
+from w2s_tutorial.networks import bodies, chemistry, molecular, smiles, train, weights
 from w2s_tutorial.networks.features import cached, extract
 from w2s_tutorial.networks.molecular import MolecularTransformer
 from w2s_tutorial.networks.molecule_features import DATASETS, WIDTHS, see, weak_network
@@ -159,7 +159,7 @@ def main(
     network, trained["strong"] = pretrain(strong, corpus, device, store)
     with replacing(folder / "features.npz") as partly, partly.open("wb") as target:
         np.savez_compressed(target, **strong_features(network, corpus, device))
-    modules = (bodies, chemistry, frozen, molecular, run, smiles, train)
+    modules = (bodies, chemistry, frozen, molecular, smiles, train)
     written = [folder / "features.npz", *sorted(folder.glob("weak_*.npz"))]
     about = describe(
         "python data/molecules/make.py",
