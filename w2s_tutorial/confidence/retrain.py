@@ -49,8 +49,7 @@ def retrain(
     b, n, c = label.shape
     p, q, l2 = (value.expand(b, -1) for value in torch.broadcast_tensors(p, q, l2))
     m = p.shape[1]
-    keep = keep_top(score.repeat_interleave(m, 0), p.flatten())
-    keep |= surest_of_each(score, label).repeat_interleave(m, 0)
+    keep = kept_by(score.repeat_interleave(m, 0), label.repeat_interleave(m, 0), p.flatten())
     if start is not None:
         start = Heads(start.weight.repeat_interleave(m, 0), start.bias.repeat_interleave(m, 0))
     repeated = label[:, None].expand(b, m, n, c).reshape(b * m, n, c)
@@ -64,6 +63,20 @@ def retrain(
         tol=tol,
         max_steps=300,
     )
+
+
+def kept_by(score: Tensor, label: Tensor, p: Tensor) -> Tensor:
+    """What `retrain` keeps: the share p (h,) of the highest scores, and the surest of each class.
+
+    Args:
+        score: (h, n).
+        label: (h, n, c) one-hot.
+        p: (h,).
+
+    Returns:
+        (h, n) bool.
+    """
+    return keep_top(score, p) | surest_of_each(score, label)
 
 
 def pick(heads: Heads, choice: Tensor) -> Heads:
