@@ -4,13 +4,13 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 
-from w2s_tutorial.figures import pictures, plots
+from w2s_tutorial.figures import grids, looks, pictures, plots
 
 
 def table(shift=0.0):
     rows = [
         {"n_pool": n, "role": role, "mean": mean, "low": mean - 0.02, "high": mean + 0.02}
-        for i, role in enumerate(plots.ROLES)
+        for i, role in enumerate(looks.ROLES)
         for n in (50, 100, 400)
         for mean in [0.6 + 0.05 * i + n / 4000 + shift]
     ]
@@ -20,13 +20,15 @@ def table(shift=0.0):
 def against(shift=0.0):
     fig, ax = plt.subplots(figsize=(6, 4))
     ax.set(xlim=(0, 450), ylim=(0.5, 1))
-    plots.roles_against(ax, table(shift), "n_pool", "accuracy", chance=0.55)
+    plots.curves(ax, table(shift), "n_pool", "accuracy", levels={"chance": 0.55})
     return fig
 
 
 def predicted():
     fig, ax = plt.subplots(figsize=(6, 5))
-    plots.predicted_against_measured(ax, table().assign(predicted=table()["mean"]), "risk")
+    rows = table().assign(predicted=table()["mean"])
+    words = {"x_label": "predicted", "y_label": "measured", "series": "role", "line": "equal"}
+    plots.scatter(ax, rows, "predicted", "mean", **words)
     return fig
 
 
@@ -34,7 +36,7 @@ def groups():
     fig, ax = plt.subplots(figsize=(6, 4))
     one = table().rename(columns={"n_pool": "group"})
     one.loc[0, ["mean", "low", "high"]] = np.nan
-    plots.group_bars(ax, one)
+    grids.dots(ax, one, "accuracy", rows="group", series="role")
     return fig
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from figure_page import KINDS, against, images, roles, table
 
-from w2s_tutorial.figures import explore, plots
+from w2s_tutorial.figures import explore, looks
 
 
 def svg_of(output):
@@ -48,7 +48,7 @@ def test_the_name_carries_the_numbers_of_the_table():
 def test_nothing_but_the_palette_has_a_colour_of_its_own(kind):
     svg = svg_of(explore.figure(kind()))
     assert svg.get("fill") == "currentColor"
-    assert colours(svg) <= {c.lower() for c in plots.COLOR.values()}
+    assert colours(svg) <= {c.lower() for c in looks.COLOR.values()}
     texts = [e for e in svg.iter() if e.tag in ("text", "tspan")]
     assert texts
     assert not any("fill" in e.get("style", "") for e in texts)

@@ -41,15 +41,6 @@ def test_one_setting_is_no_course():
     assert findings.course(rows_of([0.7]), "n", "weak") == "weak is 0.7 (0.68 to 0.72) at 50"
 
 
-def test_agreement_counts_only_points_with_an_interval():
-    table = rows_of([0.7, 0.8, 0.9]).assign(role="weak", predicted=[0.71, 0.8, 0.5])
-    table.loc[0, ["low", "high"]] = np.nan
-    assert findings.agreement(table) == [
-        "1 of 2 intervals contain the prediction",
-        "farthest from it is weak: predicted 0.5, measured 0.9 (0.88 to 0.92)",
-    ]
-
-
 def test_the_examples_in_the_docstrings_hold():
     result = doctest.testmod(findings)
     assert result.attempted > 0

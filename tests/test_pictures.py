@@ -6,7 +6,7 @@ import pytest
 import torch
 from matplotlib.colors import to_rgba
 
-from w2s_tutorial.figures import pictures, plots
+from w2s_tutorial.figures import looks, pictures
 
 
 @pytest.fixture
@@ -37,18 +37,18 @@ def test_each_role_has_its_labels_and_features(ax, role, labels, features):
     assert pictures.four_roles(ax) is ax
     assert at_height(ax, role) == [labels, role, features]
     markers = {(m.get_color(), m.get_marker()) for m in ax.lines}
-    assert (plots.COLOR[role], plots.MARKER[role]) in markers
+    assert (looks.COLOR[role], looks.MARKER[role]) in markers
 
 
 def filled(ax):
     return [p.get_facecolor() for p in ax.patches if p.get_facecolor()[3] > 0.2]
 
 
-@pytest.mark.parametrize("role", plots.ROLES)
+@pytest.mark.parametrize("role", looks.ROLES)
 def test_only_the_highlighted_role_is_filled(ax, role):
     pictures.four_roles(ax, highlight=role)
     (fill,) = filled(ax)
-    assert fill[:3] == to_rgba(plots.COLOR[role])[:3]
+    assert fill[:3] == to_rgba(looks.COLOR[role])[:3]
     assert ax.get_label().endswith(f"Highlighted: {role}.")
 
 

@@ -13,13 +13,10 @@ class FourRoles(SphinxDirective):
     has_content = True
 
     def run(self) -> list[nodes.Node]:
-        import matplotlib.pyplot as plt
+        from w2s_tutorial.figures import explore, looks, pictures
 
-        from w2s_tutorial.figures import explore, pictures
-
-        picture, ax = plt.subplots(figsize=(6.4, 4.8))
-        pictures.four_roles(ax)
-        html = explore.figure(picture)._repr_html_()
+        picture = pictures.four_roles(looks.axes(6.4, 4.8))
+        html = explore.figure(picture.figure)._repr_html_()
         caption = nodes.paragraph("", "", *self.parse_inline("\n".join(self.content))[0])
         return [nodes.raw("", html, format="html"), caption]
 

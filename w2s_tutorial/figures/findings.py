@@ -61,60 +61,23 @@ def course(rows: DataFrame, x: str, role: str) -> str:
     return said
 
 
-def levels(rows: DataFrame) -> str:
-    """Each role's value, in the book's order; a mean of NaN is called empty.
-
-    Args:
-        rows: one row per role; columns role, mean, low, high.
-    """
-    said = {
-        row["role"]: "empty" if np.isnan(row["mean"]) else interval(row)
-        for _, row in rows.iterrows()
-    }
-    return ", ".join(f"{role} {said[role]}" for role in ROLES if role in said)
-
-
-def agreement(table: DataFrame) -> list[str]:
-    """How many intervals contain the prediction, and the point that is farthest from it.
-
-    Args:
-        table: columns role, predicted, mean, low, high.
-    """
-    measured = table[table["low"].notna()]
-    contained = int(measured["predicted"].between(measured["low"], measured["high"]).sum())
-    farthest = table.iloc[int((table["mean"] - table["predicted"]).abs().argmax())]
-    return [
-        f"{contained} of {len(measured)} intervals contain the prediction",
-        f"farthest from it is {farthest['role']}: predicted {number(farthest['predicted'])}, "
-        f"measured {interval(farthest)}",
-    ]
-
-
 def sentences(parts: Sequence[str]) -> str:
     """Each part as a sentence."""
     return " ".join(f"{part[:1].upper()}{part[1:]}." for part in parts)
 
 
-def roles_in(table: DataFrame, *, key: Sequence[str] = (), finite: Sequence[str] = ()) -> list[str]:
-    """The roles of a table with intervals, in the book's order, once the table is checked.
+def check_intervals(
+    table: DataFrame, *, key: Sequence[str] = (), finite: Sequence[str] = ()
+) -> None:
+    """Refuse, as `check_table` does, a table without mean, low and high, or with low above high.
 
-    Args:
-        table: columns role, mean, low, high, and those that key and finite name.
-
-    Raises:
-        ValueError: as `check_table`, or if a role is unknown.
+    An interval may be missing as a whole, as NaN.
     """
-    check_table("table", table, key=[*key], finite=finite, numbers=["mean", "low", "high"])
-    if "role" not in table:
-        raise ValueError(f"table must have a column role, got {list(table.columns)}")
-    unknown = sorted({str(role) for role in table["role"]} - set(ROLES))
-    if unknown:
-        raise ValueError(f"role must be one of {', '.join(ROLES)}, got {', '.join(unknown)}")
+    check_table("table", table, key=key, finite=finite, numbers=["mean", "low", "high"])
     crossed = table[(table["low"] > table["high"]) | (table["low"].isna() != table["high"].isna())]
     if len(crossed):
         row = crossed.iloc[0]
         raise ValueError(f"low must not exceed high, got low {row['low']} and high {row['high']}")
-    return [role for role in ROLES if (table["role"] == role).any()]
 
 
 def check_table(

@@ -11,8 +11,9 @@ from matplotlib.patches import FancyBboxPatch, PathPatch
 from matplotlib.path import Path
 from numpy.typing import ArrayLike
 
+from w2s_tutorial.figures import looks
 from w2s_tutorial.figures.findings import ROLES
-from w2s_tutorial.figures.plots import COLOR, MARKER, TEXT_SIZE
+from w2s_tutorial.figures.looks import COLOR, MARKER, TEXT_SIZE
 
 _ROW = {"baseline": 87, "weak": 64, "student": 29, "ceiling": 6}  # weak stands above its student
 _CLASSES = (1, 0, 1, 1, 0, 0)  # of six examples
@@ -20,6 +21,7 @@ _MISTAKES = (3, 4)  # of weak
 _Point = tuple[float, float]
 
 
+@looks.defaults()
 def four_roles(
     ax: Axes, *, highlight: Literal["weak", "student", "baseline", "ceiling"] | None = None
 ) -> Axes:
@@ -63,6 +65,7 @@ def four_roles(
     return ax
 
 
+@looks.defaults()
 def image_grid(ax: Axes, images: ArrayLike, titles: Sequence[str], *, columns: int = 4) -> Axes:
     """Draw small images side by side, each below its title, pixel by pixel.
 
@@ -112,15 +115,8 @@ def _data(ax: Axes, name: str, size: str, top: str, bottom: str, *, rows: int) -
     _say(ax, 14.5, low + 6, size)
     for row in range(rows):
         y = middle + ((rows - 1) / 2 - row) * 3.6
-        ax.plot(
-            14.5 + np.arange(-3, 4) * 3.1,
-            [y] * 7,
-            "o",
-            color="black",
-            alpha=0.5,
-            markersize=5,
-            markeredgewidth=0,
-        )
+        dots: dict[str, Any] = {"color": "black", "alpha": 0.5, "ms": 5, "markeredgewidth": 0}
+        ax.plot(14.5 + np.arange(-3, 4) * 3.1, [y] * 7, "o", **dots)
 
 
 def _labels(ax: Axes, role: str, y: float) -> None:
@@ -145,16 +141,8 @@ def _say(ax: Axes, x: float, y: float, text: str, *, size: float = 0, **style: A
 
 
 def _box(ax: Axes, corner: _Point, size: _Point, color: str, stroke: float, tint: float) -> None:
-    ax.add_patch(
-        FancyBboxPatch(
-            corner,
-            *size,
-            boxstyle="round,pad=0,rounding_size=1.8",
-            edgecolor=color,
-            linewidth=stroke,
-            facecolor=(color, tint),
-        )
-    )
+    look: dict[str, Any] = {"edgecolor": color, "linewidth": stroke, "facecolor": (color, tint)}
+    ax.add_patch(FancyBboxPatch(corner, *size, "round,pad=0,rounding_size=1.8", **look))
 
 
 def _arrow(ax: Axes, corners: Sequence[_Point], color: str, stroke: float) -> None:

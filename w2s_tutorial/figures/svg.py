@@ -11,6 +11,8 @@ from xml.etree import ElementTree
 import matplotlib as mpl
 from matplotlib.figure import Figure
 
+from w2s_tutorial.figures import looks
+
 PAPER = (
     "var(--pst-color-background,var(--jp-layout-color0,"
     "var(--colab-primary-surface-color,transparent)))"
@@ -34,7 +36,7 @@ def inline_svg(fig: Figure, alt: str, *, copy: int = 0) -> str:
     written = io.BytesIO()
     settings: dict[Any, Any] = {"svg.fonttype": "none", "svg.hashsalt": "w2s", "savefig.bbox": None}
     settings["svg.image_inline"] = True
-    with mpl.rc_context(settings):
+    with looks.defaults(), mpl.rc_context(settings):
         fig.savefig(written, format="svg", metadata={"Date": None}, transparent=True, dpi=144)
     root = ElementTree.fromstring(written.getvalue())
     _lean(root)
