@@ -24,6 +24,7 @@ ARCHITECTURE: dict[str, set[str]] = {
     "devices": set(),
     "flags": set(),
     "seeds": set(),
+    "progress": {"flags"},
     # predicting, simulating, measuring features
     "theory": {"problems"},
     "simulation": {"heads", "problems", "seeds"},
@@ -31,10 +32,10 @@ ARCHITECTURE: dict[str, set[str]] = {
     "overlap": {"dimension", "problems", "seeds"},
     # data, networks, heads
     "datasets": {"flags", "sample", "seeds", "storage"},
-    "networks": {"devices", "seeds", "storage"},
+    "networks": {"devices", "progress", "seeds", "storage"},
     "heads": {"losses"},
     "pipeline": {"heads", "metrics", "sample", "seeds"},
-    "confidence": {"heads", "metrics", "pipeline", "sample", "seeds"},
+    "confidence": {"heads", "metrics", "pipeline", "progress", "sample", "seeds"},
     "shares": {"datasets", "heads", "metrics", "pipeline", "sample", "settings", "sweeps"},
     "mismatch": set(),
     "molecules": {"datasets", "heads", "networks", "settings"},

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import sys
 import warnings
 
 import pytest
@@ -128,13 +127,6 @@ def test_compiled_gives_the_same(monkeypatch):
         fast = fit(Network(), loss, (IMAGES, LABELS), seed=generator(), compiled=True, **SETTINGS)
     torch.testing.assert_close(fast.losses, plain.losses, rtol=1e-4, atol=1e-6)
     assert list(fast.network.state_dict()) == list(plain.network.state_dict())
-
-
-def test_no_bar_without_tqdm(monkeypatch):
-    plain = fit(Network(), loss, (IMAGES, LABELS), seed=generator(), **SETTINGS)
-    monkeypatch.setitem(sys.modules, "tqdm", None)
-    bare = fit(Network(), loss, (IMAGES, LABELS), seed=generator(), **SETTINGS)
-    assert torch.equal(plain.losses, bare.losses)
 
 
 def test_nothing_is_printed_where_nobody_watches(capfd):

@@ -79,7 +79,7 @@ def state(checkpoint: Path) -> dict:
 
 
 def interrupted_at(step: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    progress = train._progress
+    progress = train.progress
 
     def stops(steps, **options):
         for number in progress(steps, **options):
@@ -88,7 +88,7 @@ def interrupted_at(step: int, monkeypatch: pytest.MonkeyPatch) -> None:
                 raise InterruptedError
             yield number
 
-    monkeypatch.setattr(train, "_progress", stops)
+    monkeypatch.setattr(train, "progress", stops)
 
 
 @pytest.mark.parametrize("forgotten", ["draws", "order", "optimizer"])

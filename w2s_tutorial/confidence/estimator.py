@@ -30,6 +30,7 @@ from w2s_tutorial.confidence.retrain import doubt, kept_by, retrain, rule, score
 from w2s_tutorial.confidence.selection import By, within_classes
 from w2s_tutorial.heads import fit_logistic
 from w2s_tutorial.heads.linear import Heads
+from w2s_tutorial.progress import progress
 
 Predicts = Literal["retrained", "student", "baseline"]
 
@@ -232,7 +233,8 @@ class WeakToStrongClassifier(ClassifierMixin, BaseEstimator):
         right: dict[str, list[NDArray[np.float64]]] = {role: [] for role in _ROLES}
         if folds >= 2:
             parts = StratifiedKFold(folds, shuffle=True, random_state=0)
-            for use, test in parts.split(np.zeros(len(code)), code.numpy()):
+            dealt = list(parts.split(np.zeros(len(code)), code.numpy()))
+            for use, test in progress(dealt, of="folds", total=folds):
                 try:
                     taught = self._teach(weak, strong, code, pool, rows, torch.from_numpy(use))
                 except ValueError:  # a teacher of fewer labels that names one class

@@ -10,7 +10,7 @@ from __future__ import annotations
 import copy
 import math
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -21,6 +21,7 @@ from torch import Tensor, nn
 
 from w2s_tutorial.devices import mixed_precision
 from w2s_tutorial.networks import checkpoints
+from w2s_tutorial.progress import progress
 from w2s_tutorial.seeds import Seed, generator_of
 from w2s_tutorial.storage import code_key, content_key
 
@@ -124,7 +125,7 @@ def fit(
             raise ValueError(f"stop must be at least the checkpoint's {run.done}, got {last}")
     objective = torch.compile(loss) if compiled else loss
     with _borrowed_chance(device) as chance:
-        for step in _progress(range(run.done, last), quiet=rank > 0):
+        for step in progress(range(run.done, last), of="steps", quiet=rank > 0):
             first = step % (n // batch_size) * batch_size
             if first == 0:
                 run.order = torch.randperm(n, generator=run.draws, device=device)
@@ -287,15 +288,6 @@ def _refuse_broken(losses: Tensor) -> None:
             f"the loss at step {broken[0]} is {losses[broken[0]].item()}: try a smaller lr, a "
             "longer warmup, or look for bad values in the data"
         )
-
-
-def _progress(steps: range, *, quiet: bool) -> Iterable[int]:
-    try:
-        from tqdm import tqdm
-    except ImportError:
-        return steps
-    # disable=None: a bar only where a person watches a terminal, never in a built page.
-    return tqdm(steps, initial=steps.start, total=steps.stop, disable=True if quiet else None)
 
 
 def _check(
