@@ -10,8 +10,8 @@ from pathlib import Path
 import torch
 from pandas import DataFrame
 
-from w2s_tutorial.provenance import describe
-from w2s_tutorial.sweeps import save_result
+from w2s_tutorial.storage import describe
+from w2s_tutorial.tables import save_result
 
 
 def device() -> str:

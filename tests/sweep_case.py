@@ -10,7 +10,7 @@ from pathlib import Path
 
 import torch
 
-from w2s_tutorial.settings import generator_for
+from w2s_tutorial.storage import generator_for
 from w2s_tutorial.sweeps import sweep
 
 AXES = {"n_pool": [10, 20, 40, 80], "noise": [0.1, 0.5]}

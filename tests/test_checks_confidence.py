@@ -63,10 +63,10 @@ def test_check_measures_disagree():
         checks.check_measures_disagree(torch.zeros(12, 1))
 
 
-def sets(eta_labeled, eta_pool, heads=20, pool=200, **changes):
+def sets(minority_labeled, minority_pool, heads=20, pool=200, **changes):
     return two_places(
         sizes={"labeled": 200, "pool": pool, "test": 1000},
-        minority={"labeled": eta_labeled, "pool": eta_pool, "test": 0.5},
+        minority={"labeled": minority_labeled, "pool": minority_pool, "test": 0.5},
         heads=heads,
         seed=torch.Generator().manual_seed(0),
         **changes,

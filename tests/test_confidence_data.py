@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from conftest import ROOT
 
-from w2s_tutorial.sweeps import load_result
+from w2s_tutorial.tables import load_result
 
 FOLDER = ROOT / "data" / "confidence"
 
@@ -53,7 +53,7 @@ def test_the_tables_agree_with_each_other(script):
     untuned = methods[methods["method"] == "untuned"].set_index(script.KEYS)
     assert ((untuned["average"] - vanilla) - untuned["gain"]).abs().max() < 2e-4
     whole = kept[kept["p"] == 1]
-    assert (whole["minority"] - whole["eta_pool"]).abs().max() < 1e-3
+    assert (whole["minority"] - whole["minority_pool"]).abs().max() < 1e-3
 
 
 def test_a_gain_is_paired_by_head_and_the_worst_group_that_of_the_means(script):

@@ -14,7 +14,7 @@ import torch
 from helpers_data import real_data, script
 
 from w2s_tutorial.datasets import frozen, waterdigits
-from w2s_tutorial.sweeps import load_result
+from w2s_tutorial.tables import load_result
 
 DATA = Path(__file__).parents[1] / "data"
 FILES = {"dominoes": frozen.DOMINOES, "waterdigits": frozen.WATERDIGITS}

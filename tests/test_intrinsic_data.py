@@ -11,7 +11,7 @@ import pytest
 import torch
 from helpers_data import ROOT, script
 
-from w2s_tutorial.sweeps import load_result
+from w2s_tutorial.tables import load_result
 
 FOLDER = ROOT / "data" / "intrinsic"
 

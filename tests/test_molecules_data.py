@@ -23,7 +23,7 @@ from w2s_tutorial.networks.molecule_features import (
     strong_features,
     weak_network,
 )
-from w2s_tutorial.sweeps import load_result
+from w2s_tutorial.tables import load_result
 
 SIZES = {"esol": 1128, "freesolv": 642, "lipophilicity": 4200}
 TABLES = ("measured", "mixtures", "classes", "picks")

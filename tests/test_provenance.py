@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 import w2s_tutorial
-from w2s_tutorial import metrics, provenance
+from w2s_tutorial import metrics, storage
 
 
 @pytest.fixture
@@ -18,7 +18,7 @@ def made(tmp_path: Path) -> dict[str, Path]:
 
 
 def test_it_says_how_and_on_what(made: dict[str, Path]):
-    facts = provenance.describe(
+    facts = storage.describe(
         "python make.py", code=[made["code"]], files={"in": made["input"]}, seed=3
     )
     # SHA-256 of "abc", as FIPS 180-2 prints it.
@@ -27,13 +27,13 @@ def test_it_says_how_and_on_what(made: dict[str, Path]):
     assert (facts["command"], facts["seed"]) == ("python make.py", 3)
     assert facts["package"] == w2s_tutorial.__version__
     assert facts["device"]
-    assert provenance.describe("x", device="abacus")["device"] == "abacus", "the caller knows best"
-    assert not {"sha256", "source_sha256"} & set(provenance.describe("x"))
+    assert storage.describe("x", device="abacus")["device"] == "abacus", "the caller knows best"
+    assert not {"sha256", "source_sha256"} & set(storage.describe("x"))
 
 
 def test_a_byte_of_any_source_changes_the_hash(made: dict[str, Path]):
     def source(*code):
-        return provenance.describe("x", code=code)["source_sha256"]
+        return storage.describe("x", code=code)["source_sha256"]
 
     before = source(metrics, made["code"])
     assert source(metrics, made["code"]) == before
@@ -43,10 +43,10 @@ def test_a_byte_of_any_source_changes_the_hash(made: dict[str, Path]):
 
 
 def test_facts_are_saved_whole(tmp_path: Path):
-    provenance.save(tmp_path / "new" / "facts.json", {"seed": 1})
+    storage.save_json(tmp_path / "new" / "facts.json", {"seed": 1})
     assert json.loads((tmp_path / "new" / "facts.json").read_text()) == {"seed": 1}
     with pytest.raises(TypeError):
-        provenance.save(tmp_path / "new" / "facts.json", {"seed": object()})
+        storage.save_json(tmp_path / "new" / "facts.json", {"seed": object()})
     assert json.loads((tmp_path / "new" / "facts.json").read_text()) == {"seed": 1}
     with pytest.raises(ValueError, match=r"path must end in \.json, got facts\.csv"):
-        provenance.save(tmp_path / "facts.csv", {})
+        storage.save_json(tmp_path / "facts.csv", {})

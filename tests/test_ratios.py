@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from w2s_tutorial.metrics import opr, pgr
-from w2s_tutorial.ratios import exact_ratio, measured_ratio
 from w2s_tutorial.sweeps import sweep
+from w2s_tutorial.tables import exact_ratio, measured_ratio
 
 
 def generator():
@@ -75,3 +75,30 @@ def test_bad_tables_are_refused():
         measured_ratio(short, ["d", "n"], opr, ("student", "weak"), seed=generator())
     with pytest.raises(ValueError, match="table must have columns"):
         exact_ratio(pd.DataFrame({"d": [1]}), ["d"], opr, ("student", "weak"))
+
+
+def test_a_ratio_of_errors_is_not_taken_of_accuracies():
+    def run():
+        right = {"student": [0.75, 0.85], "baseline": [0.7, 0.8]}
+        found = {(role, "accuracy"): v for role, v in right.items()}
+        return found | {(role, "error_rate"): [1 - a for a in v] for role, v in right.items()}
+
+    t = sweep(run, {}, keys=("role", "measure")).assign(n=1)
+    roles = ("student", "baseline")
+    for table in (t, t.query("measure == 'accuracy'")):
+        with pytest.raises(ValueError, match="opr divides errors: select measure 'error_rate'"):
+            measured_ratio(table, ["n"], opr, roles, seed=generator())
+        with pytest.raises(ValueError, match="opr divides errors"):
+            exact_ratio(table.query("head == 0"), ["n"], opr, roles)
+    errors = t.query("measure == 'error_rate'")
+    found = measured_ratio(errors, ["n"], opr, roles, seed=generator())
+    assert found["mean"].item() == pytest.approx(0.25 / 0.2)
+    half = measured_ratio(t, ["n", "measure"], pgr, ("baseline", *roles), seed=generator())
+    assert half["mean"].isna().all(), "PGR takes either: a gap of 0 here"
+
+
+def test_options_go_to_the_statistic():
+    t, roles = table(), ("weak", "student", "ceiling")
+    for gap, undefined in ((0.0, 0), (15.0, 2), (100.0, 4)):
+        found = measured_ratio(t, ["d", "n"], pgr, roles, seed=generator(), min_gap=gap)
+        assert found["mean"].isna().sum() == found["low"].isna().sum() == undefined

@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from conftest import ROOT
 from sweep_case import AXES, draw, noted
 
 import w2s_tutorial
+from w2s_tutorial import storage, sweeps
 from w2s_tutorial.problems import IntrinsicProblem
-from w2s_tutorial.settings import generator_for, result_files
+from w2s_tutorial.storage import generator_for
 from w2s_tutorial.sweeps import sweep
 
 
 def name(setting=None, run=draw, fixed=None, version="1"):
-    return result_files(Path("store"), run, [setting or {"n": 1}], fixed or {}, version)[0]
+    return sweeps._result_files(Path("store"), run, [setting or {"n": 1}], fixed or {}, version)[0]
 
 
 def test_a_result_is_named_by_all_that_could_change_it(monkeypatch):
@@ -114,3 +120,92 @@ def test_a_generator_shared_by_settings_is_for_sweeps_in_order(tmp_path):
     expected = torch.cat([torch.randn(3, generator=same) for _ in range(8)]).numpy()
     for table in (sweep(from_global, AXES), sweep(from_argument, AXES, generator=generator)):
         np.testing.assert_array_equal(table["value"], expected)
+
+
+# Notebooks and scripts ------------------------------------------------------------------------
+
+NOTEBOOK = """
+import linecache, pathlib, sys
+from functools import partial
+
+from w2s_tutorial.sweeps import sweep
+
+LEVEL = {level}
+FITS = {{"plain": partial(pow, 2)}}
+
+
+def helper(n):
+    return {helped}
+
+
+def run(n):
+    return {{"weak": [float(x) for x in [LEVEL + helper(n) + FITS["plain"](n), {own}]]}}
+
+
+print(sweep(run, {{"n": [1, 2]}}, store="store", version="1")["value"].tolist())
+"""
+
+
+def as_script(folder: Path, **parts: object) -> list[float]:
+    texts = {"level": 0, "helped": "n", "own": "n"} | parts
+    (folder / "script.py").write_text(NOTEBOOK.format(**texts))
+    command = [sys.executable, "script.py"]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    told = subprocess.run(
+        command, cwd=folder, env=environment, capture_output=True, text=True, check=True
+    )
+    return json.loads(told.stdout)
+
+
+def test_functions_of_two_notebooks_share_nothing_unless_all_is_the_same(tmp_path):
+    """Same name, same store, same version: only what they do is different."""
+    assert as_script(tmp_path) == [3, 1, 6, 2]
+    stored = len(list((tmp_path / "store").iterdir()))
+    assert as_script(tmp_path) == [3, 1, 6, 2]
+    assert len(list((tmp_path / "store").iterdir())) == stored == 2, "the same is found again"
+    assert as_script(tmp_path, own="n + 1") == [3, 2, 6, 3]
+    assert as_script(tmp_path, level=10) == [13, 1, 16, 2], "a global inside a comprehension"
+    assert as_script(tmp_path, helped="10 * n") == [12, 1, 24, 2], "a function that run calls"
+    assert len(list((tmp_path / "store").iterdir())) == 8
+
+
+class Opaque:
+    __slots__ = ()
+
+
+def test_what_a_notebook_refers_to_must_have_content(monkeypatch):
+    def run(n):
+        return {"weak": [n, SEEN]}
+
+    for part, message in (
+        (Opaque(), "SEEN must have content that can be compared"),
+        ([Opaque, {"a": np.int64(3)}], None),
+        (IntrinsicProblem.published(d_shared=2, n_pool=40, n_labeled=60, noise=0.1), None),
+        (Path("x"), None),
+        (torch.nn.Linear(2, 2), None),
+    ):
+        monkeypatch.setitem(globals(), "SEEN", part)
+        monkeypatch.setattr(run, "__module__", "__main__")
+        if message:
+            with pytest.raises(ValueError, match=message):
+                storage.code_key(run, strict=True)
+        else:
+            first = storage.code_key(run, strict=True)
+            assert storage.code_key(run, strict=True) == first
+
+
+SEEN = 0
+
+
+def in_comprehension(*, n_pool, noise):
+    return {"weak": [float(torch.rand(1, generator=GLOBAL)) for _ in range(3)]}
+
+
+def with_default(*, n_pool, noise, generator=GLOBAL):
+    return {"weak": torch.randn(3, generator=generator)}
+
+
+@pytest.mark.parametrize("run", [in_comprehension, with_default])
+def test_a_generator_is_found_wherever_a_function_can_reach_it(run, tmp_path):
+    with pytest.raises(ValueError, match="must not be a generator when settings are stored"):
+        sweep(run, AXES, store=tmp_path, version="1")

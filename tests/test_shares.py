@@ -12,7 +12,7 @@ from sklearn.linear_model import LogisticRegression, Ridge
 
 from w2s_tutorial import shares
 from w2s_tutorial.datasets import frozen
-from w2s_tutorial.settings import generator_for
+from w2s_tutorial.storage import generator_for
 
 SMALL: dict[str, Any] = {
     "minority_labeled": (0.1, 0.5),
@@ -44,10 +44,10 @@ def cell(table: pd.DataFrame, **where: Any) -> np.ndarray:
 def test_the_table_is_tidy(table: pd.DataFrame):
     keys = [name for name in table if name != "value"]
     assert not table.duplicated(keys).any()
-    places = {"accuracy": 6, "error": 5}  # the worst group of accuracies only
-    per_role = sum(len(table[table["fit"] == f]["measure"].unique()) == 2 for f in shares.FITS)
-    assert per_role == 1, "logistic heads have no squared error"
-    values = places["accuracy"] * 2 + places["error"]
+    places = {"accuracy": 6, "error_rate": 6, "squared_error": 5}  # no worst group of the last
+    for fit, count in (("logistic", 2), ("ridge", 3)):
+        assert table[table["fit"] == fit]["measure"].nunique() == count
+    values = 2 * (places["accuracy"] + places["error_rate"]) + places["squared_error"]
     assert len(table) == 2 * 6 * 4 * 3 * values  # pairs, mixtures, roles, heads
     assert np.isfinite(table["value"]).all()
 
@@ -98,9 +98,11 @@ def test_one_cell_as_scikit_learn_has_it(
             for where, value in found.items():
                 ours = cell(table, **at, measure="accuracy", where=where)[head]
                 assert ours == pytest.approx(value, abs=1e-6), (role, where, head)
+                wrong = cell(table, **at, measure="error_rate", where=where)[head]
+                assert wrong == pytest.approx(1 - value, abs=1e-6), (role, where, head)
             if fit == "ridge":
                 error = np.square(output - truth).sum(1)
-                ours = cell(table, **at, measure="error", where="all")[head]
+                ours = cell(table, **at, measure="squared_error", where="all")[head]
                 assert ours == pytest.approx(error.mean(), rel=1e-3), (role, head)
 
 
@@ -121,7 +123,7 @@ def test_a_student_with_its_teachers_eyes_learns_it_word_for_word(seen: frozen.F
     asked = SMALL | {"fit": ("ridge",), "l2": 1e-9, "n_labeled": (120,), "n_pool": (400,)}
     found = shares.grid(seen, [("resnet", "resnet"), ("cnn", "resnet")], **asked)
     for weak, alike in (("resnet", True), ("cnn", False)):
-        at = dict(weak=weak, measure="error")
+        at = dict(weak=weak, measure="squared_error")
         teacher, student = (cell(found, **at, role=role) for role in ("weak", "student"))
         assert np.allclose(student, teacher, rtol=1e-3) == alike, weak
         baseline = cell(found, **at, role="baseline")

@@ -18,7 +18,7 @@ import pytest
 from joblib import parallel_config
 from sweep_case import AXES, calls, draw, noted, noted_sweep, workers
 
-from w2s_tutorial import settings
+from w2s_tutorial import sweeps
 from w2s_tutorial.sweeps import sweep
 
 
@@ -27,11 +27,11 @@ def forgetful(client):
     """Workers that store nothing for others to see."""
 
     def forget():
-        settings.keep = wraps(settings.keep)(lambda path, setting, result: None)
+        sweeps._keep = wraps(sweeps._keep)(lambda path, setting, result: None)
 
     def remember():
         # Not by its name, under which a worker would find the function above.
-        settings.keep = getattr(settings.keep, "__wrapped__", settings.keep)
+        sweeps._keep = getattr(sweeps._keep, "__wrapped__", sweeps._keep)
 
     client.run(forget)
     try:

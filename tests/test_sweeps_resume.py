@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -16,7 +17,9 @@ import pandas as pd
 import pytest
 from sweep_case import AXES, calls, draw, noted, noted_sweep
 
-from w2s_tutorial.settings import finish, keep, load
+from w2s_tutorial.sweeps import _finish as finish
+from w2s_tutorial.sweeps import _keep as keep
+from w2s_tutorial.sweeps import _load as load
 from w2s_tutorial.sweeps import sweep
 
 TESTS = Path(__file__).parent
@@ -100,12 +103,41 @@ def test_a_damaged_file_is_made_anew_with_a_warning(tmp_path, damage):
     pd.testing.assert_frame_equal(again, table)
     assert calls(tmp_path).total() == len(SETTINGS) + 1
     assert sorted(calls(tmp_path).values())[-1] == 2
-    assert load(broken).keys() == {"weak", "student"}
+    assert load(broken).keys() == {("weak",), ("student",)}
+
+
+def test_a_damaged_file_is_removed_whoever_reads_it(tmp_path):
+    path = tmp_path / "r.npz"
+    path.write_bytes(b"half a fi")
+    with pytest.warns(UserWarning, match="r.npz is damaged, its setting runs again"):
+        assert load(path) is None
+    assert not path.exists()
+
+
+def test_the_result_of_another_setting_is_not_believed(tmp_path):
+    (tmp_path / "go").touch()
+    table = noted_sweep(tmp_path)
+    first, second, *_ = sorted(stored(tmp_path))
+    second.write_bytes(first.read_bytes())
+    with pytest.warns(UserWarning, match=rf"{second.name} is damaged.* it holds the result of"):
+        again = noted_sweep(tmp_path)
+    pd.testing.assert_frame_equal(again, table)
+    assert calls(tmp_path).total() == len(SETTINGS) + 1
+
+
+def test_a_folder_in_place_of_a_result_is_said(tmp_path):
+    (tmp_path / "go").touch()
+    noted_sweep(tmp_path)
+    path = sorted(stored(tmp_path))[0]
+    path.unlink()
+    path.mkdir()
+    with pytest.raises(ValueError, match=rf"{path.name} must be a stored result, got a folder"):
+        noted_sweep(tmp_path)
 
 
 def test_a_flipped_bit_is_harmless_or_noticed(tmp_path):
     path = tmp_path / "r.npz"
-    result = {"weak": np.array([0.1, 0.2]), "student": np.array([0.3, 0.4], dtype=np.float32)}
+    result = {("weak", 1): np.array([0.1, 0.2]), ("student", 0.3): np.float32([0.3, 0.4])}
     keep(path, {"n": 1}, result)
     whole = path.read_bytes()
     noticed = 0
@@ -124,16 +156,19 @@ def test_a_flipped_bit_is_harmless_or_noticed(tmp_path):
 
 
 def test_what_is_kept_can_be_read_by_people(tmp_path):
-    keep(tmp_path / "r.npz", {"n": 1, "loss": "gce"}, {"weak": np.zeros(2)})
+    keep(tmp_path / "r.npz", {"n": 1, "loss": "gce"}, {("weak", 0.1): np.zeros(2)})
     with np.load(tmp_path / "r.npz") as file:
-        assert str(file["setting"]) == "{'n': 1, 'loss': 'gce'}"
+        about = json.loads(str(file["about"]))
+    assert about["setting"] == "{'n': 1, 'loss': 'gce'}"
+    assert about["keys"] == [["weak", 0.1]]
 
 
 def test_a_worker_that_is_asked_twice_runs_once(tmp_path):
     (tmp_path / "go").touch()
     setting = {"n_pool": 10, "noise": 0.5}
     first, second = (
-        finish(noted, setting, tmp_path / "r.npz", folder=str(tmp_path)) for _ in range(2)
+        finish(noted, ("role",), setting, tmp_path / "r.npz", folder=str(tmp_path))
+        for _ in range(2)
     )
     np.testing.assert_equal(second, first)
     assert calls(tmp_path).total() == 1

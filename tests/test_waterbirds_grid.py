@@ -16,7 +16,7 @@ from torch import nn
 
 from w2s_tutorial.datasets import photographs
 from w2s_tutorial.datasets.image_files import ImageFiles
-from w2s_tutorial.sweeps import load_result
+from w2s_tutorial.tables import load_result
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,7 @@ import torch
 from helpers_data import ROOT, script
 
 from w2s_tutorial.datasets import waterdigits
-from w2s_tutorial.sweeps import load_result
+from w2s_tutorial.tables import load_result
 
 FOLDER = ROOT / "data" / "waterdigits"
 STORED = (waterdigits.WEIGHTS, FOLDER / "reference.npz")

@@ -1,7 +1,7 @@
 """Weak-to-strong generalization: many heads at once, three theories, one pipeline.
 
 The parts, from the vocabulary to the page: `problems`, `sample`, `losses`, `metrics`; `theory` and
-`simulation`; `datasets`, `networks`, `heads`, `pipeline`, `confidence`; `sweeps`, `ratios`,
+`simulation`; `datasets`, `networks`, `heads`, `pipeline`, `confidence`; `sweeps`, `tables`,
 `figures`, `checks`.
 """
 

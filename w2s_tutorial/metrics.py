@@ -10,8 +10,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from typing import Any
 
 import torch
+from scipy.stats import t as student_t
 from torch import Tensor
 
 from w2s_tutorial.seeds import Seed, generator_of
@@ -256,3 +258,19 @@ def bootstrap_interval(
         return values.new_tensor(math.nan), values.new_tensor(math.nan)
     tail = (1 - level) / 2
     return values.quantile(tail), values.quantile(1 - tail)
+
+
+def t_half_width(error: Any, runs: Any, *, level: float = 0.95) -> Any:
+    """Half of Student's t interval of a mean: its standard error times the quantile.
+
+    Args:
+        error: standard error, a number, tensor or column.
+        runs: how many values the mean is over, at least 2; a number or a column.
+        level: coverage of the interval, in (0, 1).
+
+    Raises:
+        ValueError: if level leaves (0, 1).
+    """
+    if not 0 < level < 1:
+        raise ValueError(f"level must lie in (0, 1), got {level}")
+    return error * student_t.ppf((1 + level) / 2, runs - 1)

@@ -21,7 +21,7 @@ from w2s_tutorial.networks.molecule_features import (
     strong_features,
     weak_network,
 )
-from w2s_tutorial.settings import generator_for
+from w2s_tutorial.storage import generator_for
 
 PENALTIES = tuple(10.0 ** (k / 2) for k in range(-12, 7))
 """Of the ridge heads, on the scale of mean squared error + penalty * |weight|^2."""

@@ -9,10 +9,10 @@ import math
 from collections.abc import Callable
 
 import torch
-from scipy.stats import t as student_t
 from torch import Tensor
 
 from w2s_tutorial.dimension import basis_of, clean
+from w2s_tutorial.metrics import t_half_width
 from w2s_tutorial.problems import IntrinsicProblem
 from w2s_tutorial.seeds import Seed, generator_of
 
@@ -114,14 +114,12 @@ def jackknife_interval(
     m = sizes.pop()
     if not 2 <= groups <= m:
         raise ValueError(f"groups must lie in 2..{m}, got {groups}")
-    if not 0.0 < level < 1.0:
-        raise ValueError(f"level must lie in (0, 1), got {level}")
     group = torch.randperm(m, generator=generator).to(samples[0].device) % groups
     left_out = torch.stack(
         [statistic(*(sample[group != g] for sample in samples)) for g in range(groups)]
     )
     error = left_out.std(0) * (groups - 1) / math.sqrt(groups)
-    half = float(student_t.ppf((1 + level) / 2, groups - 1)) * error
+    half = t_half_width(error, groups, level=level)
     center = statistic(*samples)
     return center - half, center + half
 

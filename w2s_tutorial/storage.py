@@ -1,4 +1,4 @@
-"""Files that are whole or absent, under names that say what went into them."""
+"""What is kept between runs: keys and random streams made of content, whole files, provenance."""
 
 from __future__ import annotations
 
@@ -7,9 +7,12 @@ import hashlib
 import inspect
 import json
 import os
+import platform
 import uuid
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import fields, is_dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from types import CodeType, ModuleType
 from typing import Any
@@ -19,6 +22,8 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
+
+import w2s_tutorial
 
 
 def content_key(*parts: object) -> str:
@@ -42,7 +47,7 @@ def _feed(digest: hashlib._Hash, part: object) -> None:
     # Kind and length go before content, so that ("ab", "c") and ("a", "bc") differ.
     if isinstance(part, nn.Module):
         weights = [*part.named_parameters(), *part.named_buffers()]
-        _feed(digest, ["module", repr(part), *map(list, weights)])
+        _feed(digest, ["module", repr(part), *(list(pair) for pair in weights)])
     elif isinstance(part, Tensor):
         whole = part.detach().cpu().contiguous()
         digest.update(f"tensor {whole.dtype} {tuple(whole.shape)}:".encode())
@@ -62,21 +67,26 @@ def _feed(digest: hashlib._Hash, part: object) -> None:
         raise ValueError(f"a key is made of tensors, modules, text and numbers, got {part!r}")
 
 
-def code_key(function: Callable[..., object]) -> str:
+def code_key(function: Callable[..., object], *, strict: bool = False) -> str:
     """A name like `content_key`'s that changes with what a function does.
 
     That is its module and name, its code, defaults, what it closes over, a partial's arguments,
     and the functions and plain values that it reads from its own module; anything that is
     imported counts by name. Another version of Python compiles to another code.
 
+    Args:
+        function: a function, method, partial or callable object.
+        strict: refuse what it reads from its module and what has no content that could be
+            compared, such as a table; if not, the kind of such a value has to do.
+
     Raises:
         ValueError: for a callable that holds something without content that could be compared.
     """
-    return content_key(_code(function, set()))
+    return content_key(_code(function, set(), strict))
 
 
-def _code(value: object, seen: set[int]) -> object:
-    again = functools.partial(_code, seen=seen)
+def _code(value: object, seen: set[int], strict: bool) -> object:
+    again = functools.partial(_code, seen=seen, strict=strict)
     if isinstance(value, functools.partial):
         return ["partial", again(value.func), again(value.args), again(value.keywords)]
     if inspect.ismethod(value):
@@ -89,11 +99,17 @@ def _code(value: object, seen: set[int]) -> object:
         held = [value.__defaults__, value.__kwdefaults__]
         held += [cell.cell_contents for cell in value.__closure__ or ()]
         code = value.__code__
-        return [*name, _compiled(code), again(held), _read(code, value.__globals__, seen)]
+        return [*name, _compiled(code), again(held), _read(code, value.__globals__, seen, strict)]
     if isinstance(value, ModuleType):
         return ["module", value.__name__]
     if isinstance(value, type) or inspect.isroutine(value):
-        return ["name", getattr(value, "__module__", None) or "", value.__qualname__]
+        told: list[object] = ["name", getattr(value, "__module__", None) or "", value.__qualname__]
+        if told[1] == "__main__" and id(value) not in seen:  # a class of the notebook itself
+            seen.add(id(value))
+            told += [again(part) for part in vars(value).values() if inspect.isfunction(part)]
+        return told
+    if isinstance(value, Path):
+        return str(value)
     if isinstance(value, Mapping):
         return [[str(name), again(value[name])] for name in sorted(value, key=str)]
     if isinstance(value, Sequence) and not isinstance(value, str | bytes):
@@ -103,8 +119,8 @@ def _code(value: object, seen: set[int]) -> object:
             return "again"
         seen.add(id(value))
         return ["object", again(type(value)), again(vars(value))]
-    content_key(value)  # raises for what it cannot read
-    return value
+    content_key(plain := _plain(value))  # raises for what it cannot read
+    return plain
 
 
 def _compiled(code: CodeType) -> list[object]:
@@ -118,18 +134,71 @@ def _compiled(code: CodeType) -> list[object]:
     return [code.co_code, list(code.co_names), list(code.co_varnames), constants]
 
 
-def _read(code: CodeType, module: Mapping[str, object], seen: set[int]) -> list[object]:
+def _read(code: CodeType, module: Mapping[str, object], seen: set[int], strict: bool) -> list[Any]:
     nested = [part for part in code.co_consts if isinstance(part, CodeType)]
-    found: list[object] = [_read(part, module, seen) for part in nested]
+    found: list[object] = [_read(part, module, seen, strict) for part in nested]
     for name in code.co_names:
         value = module.get(name)
         if inspect.isfunction(value) and value.__globals__ is not module:
             value = [value.__module__, value.__qualname__]
         try:
-            found.append([name, _code(value, seen)])
-        except ValueError:  # a logger, a table: its kind has to do
+            found.append([name, _code(value, seen, strict)])
+        except ValueError as problem:  # a logger, a table
+            if strict:
+                raise ValueError(
+                    f"{name} must have content that can be compared: {problem}"
+                ) from None
             found.append([name, str(type(value))])
     return found
+
+
+def setting_key(setting: Mapping[str, Any]) -> str:
+    """`content_key` of named values, the same whoever made the numbers and in whatever order.
+
+    Args:
+        setting: name -> number, text, None, tensor, array, dataclass, or sequences and mappings
+            of these. 1 and numpy's 1 are the same, 1 and 1.0 are not.
+
+    Raises:
+        ValueError: for a value without content that could be compared, such as a function.
+    """
+    parts = []
+    for name in sorted(setting):
+        try:
+            parts += [name, content_key(_plain(setting[name]))]
+        except ValueError as problem:
+            raise ValueError(f"{name} must have content that can be compared: {problem}") from None
+    return content_key(*parts)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, np.generic):
+        return value.item()
+    if is_dataclass(value) and not isinstance(value, type):
+        parts = {field.name: getattr(value, field.name) for field in fields(value)}
+        return [type(value).__qualname__, _plain(parts)]
+    if isinstance(value, Mapping):
+        return [[_plain(name), _plain(value[name])] for name in sorted(value, key=str)]
+    if isinstance(value, Sequence) and not isinstance(value, str | bytes):
+        return [_plain(item) for item in value]
+    return value
+
+
+def generator_for(setting: Mapping[str, Any], *, seed: int = 0) -> torch.Generator:
+    """A new CPU generator whose stream depends on the setting's content and on nothing else.
+
+    It is the same in every process, on every machine and in any order of the settings. Two
+    settings that should share their draws (the same data, two losses) name the same part.
+
+    Args:
+        setting: see `setting_key`.
+        seed: another one gives another, independent set of streams.
+
+    Raises:
+        ValueError: as `setting_key`.
+    """
+    key = content_key(setting_key(setting), _plain(seed))
+    return torch.Generator().manual_seed(int(key[:16], 16))
 
 
 @contextmanager
@@ -196,3 +265,78 @@ def _check_finite(path: Path | str, tensors: Mapping[str, Tensor]) -> None:
     wrong = [name for name, value in tensors.items() if not value.isfinite().all()]
     if wrong:
         raise ValueError(f"{path} must hold finite numbers, got NaN or infinity in {wrong}")
+
+
+def save_arrays(path: Path | str, arrays: Mapping[str, Any], *, compressed: bool = False) -> None:
+    """Write named arrays as npz, whole or not at all."""
+    write = np.savez_compressed if compressed else np.savez
+    with replacing(Path(path)) as partial, partial.open("wb") as target:
+        write(target, **arrays)
+
+
+def load_arrays(path: Path | str) -> dict[str, np.ndarray]:
+    """Read every array of an npz; nothing is unpickled.
+
+    Raises:
+        FileNotFoundError: if there is no such file.
+        ValueError: if it is damaged, or no npz.
+    """
+    try:
+        with Path(path).open("rb") as file, np.load(file, allow_pickle=False) as stored:
+            return {name: stored[name] for name in stored.files}
+    except FileNotFoundError:
+        raise
+    except Exception as problem:  # a damaged archive can fail in any part of its reader
+        raise ValueError(f"{path} is damaged: {problem}") from problem
+
+
+def save_json(path: Path | str, facts: Mapping[str, Any]) -> None:
+    """Write facts as JSON, whole or not at all.
+
+    Raises:
+        ValueError: if path does not end in .json.
+    """
+    path = Path(path)
+    if path.suffix != ".json":
+        raise ValueError(f"path must end in .json, got {path.name}")
+    with replacing(path) as partial:
+        partial.write_text(json.dumps(facts, indent=1) + "\n")
+
+
+def describe(
+    command: str,
+    *,
+    code: Iterable[ModuleType | Path] = (),
+    files: Mapping[str, Path] | None = None,
+    **told: Any,
+) -> dict[str, Any]:
+    """What a result's .json says: command, date, what the caller tells, machine, hashes.
+
+    Args:
+        command: what makes the result anew, such as "python data/dominoes/make.py".
+        code: modules and files that decide the result; `source_sha256` is over all of them.
+        files: name -> file whose content the result stands or falls with; their `sha256` by name.
+        told: seed, steps, heads, seconds and whatever else belongs to it; `device`, if it is not
+            the one that torch names.
+    """
+    threads = torch.get_num_threads()
+    cpu = f"cpu, {platform.machine()}, {threads} thread{'s' if threads > 1 else ''}"
+    facts: dict[str, Any] = {
+        "command": command,
+        "date": datetime.now(UTC).date().isoformat(),
+        "package": w2s_tutorial.__version__,
+        "torch": torch.__version__,
+        "python": platform.python_version(),
+        "device": torch.cuda.get_device_name() if torch.cuda.is_available() else cpu,
+        **told,
+    }
+    sources = [part if isinstance(part, Path) else Path(str(part.__file__)) for part in code]
+    if sources:
+        facts["source_sha256"] = hashlib.sha256(
+            b"".join(path.read_bytes() for path in sources)
+        ).hexdigest()
+    if files:
+        facts["sha256"] = {
+            name: hashlib.sha256(path.read_bytes()).hexdigest() for name, path in files.items()
+        }
+    return facts

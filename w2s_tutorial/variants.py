@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from w2s_tutorial.settings import generator_for
+from w2s_tutorial.storage import generator_for
 
 Choices = Mapping[str, Sequence[Any]]
 

@@ -16,16 +16,16 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
-from scipy import stats
 from torch import Tensor
 
 from w2s_tutorial.confidence.compare import Comparison
 from w2s_tutorial.confidence.synthetic import two_places
 from w2s_tutorial.datasets import frozen
-from w2s_tutorial.provenance import describe
+from w2s_tutorial.metrics import t_half_width
 from w2s_tutorial.sample import Sample
-from w2s_tutorial.settings import generator_for
-from w2s_tutorial.sweeps import save_result, sweep
+from w2s_tutorial.storage import describe, generator_for
+from w2s_tutorial.sweeps import sweep
+from w2s_tutorial.tables import save_result
 
 HEADS, SEED, VERSION = 20, 0, "2"
 DATA = Path(__file__).parents[1]
@@ -39,7 +39,7 @@ SIZES = {
 REGIMES = ("0.05 0.5", "0.5 0.05", "0.05 0.05")  # minority shares of labels and pool
 PLACE = {"strong": 0.8, "keen": 2.5}  # synthetic students: how clearly they see the place
 KINDS = ("minority", "right", "minority right", "majority right")
-KEYS = ["dataset", "weak", "strong", "eta_labeled", "eta_pool"]
+KEYS = ["dataset", "weak", "strong", "minority_labeled", "minority_pool"]
 
 
 @cache
@@ -60,8 +60,10 @@ def pairs() -> list[str]:
 def sets_of(pair: str, regime: str, heads: int, generator: torch.Generator) -> dict[str, Sample]:
     """The five sets that a comparison needs; "balanced" is a second draw of validation examples."""
     dataset, weak, strong = pair.split()
-    eta_labeled, eta_pool = map(float, regime.split())
-    minority = dict(labeled=eta_labeled, pool=eta_pool, validation=eta_labeled, test=0.5)
+    minority_labeled, minority_pool = map(float, regime.split())
+    minority = dict(
+        labeled=minority_labeled, pool=minority_pool, validation=minority_labeled, test=0.5
+    )
     sizes, drawn = SIZES[dataset], {"heads": heads, "seed": generator}
     again = {"sizes": {"validation": sizes["validation"]}, "minority": {"validation": 0.5}}
     if dataset == "synthetic":
@@ -92,7 +94,7 @@ def interval(values: np.ndarray, name: str) -> dict[str, float]:
     values = values[np.isfinite(values)]
     if len(values) < 2:
         return {name: np.nan, f"{name}_low": np.nan, f"{name}_high": np.nan}
-    mean, half = values.mean(), stats.t.ppf(0.975, len(values) - 1) * stats.sem(values)
+    mean, half = values.mean(), t_half_width(values.std(ddof=1) / len(values) ** 0.5, len(values))
     return {name: mean, f"{name}_low": mean - half, f"{name}_high": mean + half}
 
 

@@ -27,8 +27,7 @@ from w2s_tutorial.datasets.catalog import CATALOG
 from w2s_tutorial.datasets.frozen import PARTS
 from w2s_tutorial.networks import backbones, bodies, objectives, train
 from w2s_tutorial.networks.features import cached, extract
-from w2s_tutorial.provenance import describe, save
-from w2s_tutorial.storage import content_key
+from w2s_tutorial.storage import content_key, describe, save_json
 
 HERE = Path(__file__).parent
 BATCH, DIRECTIONS = 64, 64
@@ -180,7 +179,7 @@ def main(
             for name in ("mnist", "fashion_mnist")
         },
     )
-    save(folder / "features.json", facts)
+    save_json(folder / "features.json", facts)
 
 
 if __name__ == "__main__":

@@ -21,8 +21,9 @@ from w2s_tutorial.datasets import frozen
 from w2s_tutorial.heads import fit_logistic
 from w2s_tutorial.metrics import accuracy, group_accuracy
 from w2s_tutorial.pipeline import hard, weak_to_strong
-from w2s_tutorial.provenance import describe
-from w2s_tutorial.sweeps import save_result, summarize, sweep
+from w2s_tutorial.storage import describe
+from w2s_tutorial.sweeps import sweep
+from w2s_tutorial.tables import save_result, summarize
 
 HEADS, SEED = 24, 0
 FIT = partial(fit_logistic, l2=0.01)
@@ -74,8 +75,8 @@ def transfer(
     dataset: str,
     weak: str,
     strong: str,
-    eta_labeled: float,
-    eta_pool: float,
+    minority_labeled: float,
+    minority_pool: float,
     heads: int = HEADS,
     seed: int = SEED,
 ) -> dict[str, Tensor]:
@@ -85,7 +86,7 @@ def transfer(
         weak,
         strong,
         sizes=TRANSFER[dataset],
-        minority={"labeled": eta_labeled, "pool": eta_pool, "test": 0.5},
+        minority={"labeled": minority_labeled, "pool": minority_pool, "test": 0.5},
         heads=heads,
         seed=torch.Generator().manual_seed(seed),
     )
@@ -113,14 +114,14 @@ def gains(heads: int = HEADS) -> pd.DataFrame:
                 "dataset": [dataset],
                 "weak": ["cnn"],
                 "strong": [name for name in seen(dataset).features if name != "cnn"],
-                "eta_labeled": SHARES,
-                "eta_pool": SHARES,
+                "minority_labeled": SHARES,
+                "minority_pool": SHARES,
             },
             heads=heads,
         )
         for dataset in READ
     ]
-    keys = ["dataset", "weak", "strong", "eta_labeled", "eta_pool", "role"]
+    keys = ["dataset", "weak", "strong", "minority_labeled", "minority_pool", "role"]
     return summarize(pd.concat(raw), keys)
 
 
@@ -152,7 +153,9 @@ def tables(probed: pd.DataFrame, gained: pd.DataFrame) -> tuple[str, str]:
     """The two tables of README.md."""
     return (
         markdown(probed, ["dataset", "backbone"], "role"),
-        markdown(gained, ["dataset", "weak", "strong", "eta_labeled", "eta_pool"], "role"),
+        markdown(
+            gained, ["dataset", "weak", "strong", "minority_labeled", "minority_pool"], "role"
+        ),
     )
 
 

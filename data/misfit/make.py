@@ -7,9 +7,7 @@ its provenance. Errors are in units of the labels' variance in their world and p
 
 from __future__ import annotations
 
-import hashlib
 import time
-from datetime import UTC, datetime
 from pathlib import Path
 
 import pandas as pd
@@ -18,7 +16,8 @@ import torch
 import w2s_tutorial
 from w2s_tutorial.problems import MisfitProblem, Pretrained
 from w2s_tutorial.simulation.misfit import Measured, World, draw_world, measure
-from w2s_tutorial.sweeps import save_result
+from w2s_tutorial.storage import describe
+from w2s_tutorial.tables import save_result
 
 HERE = Path(__file__).parent
 WORLDS, TASKS = range(5), 100
@@ -76,22 +75,17 @@ def main() -> None:
     for make in (swap, panels):
         start = time.process_time()
         table = make()
-        provenance = {
-            "command": "python data/misfit/make.py",
-            "date": datetime.now(UTC).date().isoformat(),
-            "processor_seconds": round(time.process_time() - start),
-            "seeds": sorted(set(table["world"].tolist())),
-            "heads": TASKS,
-            "package": w2s_tutorial.__version__,
-            "sha256": {
-                path.name: hashlib.sha256(path.read_bytes()).hexdigest()
-                for path in sorted((Path(w2s_tutorial.__file__).parent / "simulation").glob("*.py"))
-                if path.stem in ("misfit", "small_networks")
-            },
-        }
+        code = Path(w2s_tutorial.__file__).parent / "simulation"
+        facts = describe(
+            "python data/misfit/make.py",
+            files={f"{name}.py": code / f"{name}.py" for name in ("misfit", "small_networks")},
+            processor_seconds=round(time.process_time() - start),
+            seeds=sorted(set(table["world"].tolist())),
+            heads=TASKS,
+        )
         numbers = table.select_dtypes("float").columns
         table[numbers] = table[numbers].map(lambda value: float(f"{value:.5g}"))
-        save_result(table, HERE / f"{make.__name__}.csv", provenance)
+        save_result(table, HERE / f"{make.__name__}.csv", facts)
 
 
 if __name__ == "__main__":

@@ -31,8 +31,7 @@ from w2s_tutorial.networks import bodies, chemistry, molecular, smiles, train, w
 from w2s_tutorial.networks.features import cached, extract
 from w2s_tutorial.networks.molecular import MolecularTransformer
 from w2s_tutorial.networks.molecule_features import DATASETS, WIDTHS, see, weak_network
-from w2s_tutorial.provenance import describe, save
-from w2s_tutorial.storage import content_key, replacing
+from w2s_tutorial.storage import content_key, describe, replacing, save_json
 
 HERE = Path(__file__).parent
 SEED, BUNDLE, BATCH = 0, 32, 2  # a step sees BATCH bundles of BUNDLE molecules of equal length
@@ -173,7 +172,7 @@ def main(
         caffeine={w: see(weak_network(w, folder=folder), [CAFFEINE])[0].tolist() for w in weak},
         data={name: CATALOG[name].citation for name in DATASETS},
     )
-    save(folder / "make.json", about)
+    save_json(folder / "make.json", about)
 
 
 if __name__ == "__main__":

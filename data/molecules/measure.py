@@ -22,8 +22,8 @@ from torch import Tensor
 
 from w2s_tutorial.molecules import PROTOCOLS, Outcome, Parts, Views, deal, errors, outcome, views
 from w2s_tutorial.networks.molecule_features import DATASETS
-from w2s_tutorial.provenance import describe
-from w2s_tutorial.sweeps import save_result
+from w2s_tutorial.storage import describe
+from w2s_tutorial.tables import save_result
 from w2s_tutorial.theory.misfit_choice import choose_teacher, mix_teachers, promise_of_mixtures
 
 HERE = Path(__file__).parent

@@ -8,7 +8,7 @@ import pandas as pd
 import torch
 
 from w2s_tutorial.metrics import bootstrap_interval
-from w2s_tutorial.sweeps import load_result, summarize
+from w2s_tutorial.tables import load_result, summarize
 
 HERE = Path(__file__).parent
 ONE, MIXED = "one, by weak error - misfit", "mixed, by weak error - misfit"
@@ -52,7 +52,9 @@ def picks() -> list[str]:
     keys = ["protocol", "dataset", "rule"]
     hits = every.groupby(keys)["hit"].mean()
     lines = []
-    for _, line in summarize(every, keys).sort_values(keys[:2], kind="stable").iterrows():
+    for _, line in (
+        summarize(every[[*keys, "value"]], keys).sort_values(keys[:2], kind="stable").iterrows()
+    ):
         key = tuple(line[keys])
         hit = 2 / 8 if key[-1] == "at random" else hits[key]
         lines.append(row(*key, f"{100 * hit:.0f} %", interval(line, 3)))
@@ -67,7 +69,7 @@ def mixtures() -> list[str]:
     means = students.groupby(keys).mean()
     lead = (students[ONE] - students[MIXED]).rename("value").reset_index()
     lines = []
-    for _, line in summarize(lead, keys).sort_values(keys).iterrows():
+    for _, line in summarize(lead, keys, over=["seed"]).sort_values(keys).iterrows():
         key = tuple(line[keys])
         errors = (f"{means.loc[key, name]:.3f}" for name in (ONE, MIXED))
         lines.append(row(*key, *errors, interval(line, 4)))

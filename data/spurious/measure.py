@@ -9,9 +9,7 @@ is kept in _build/spurious and not measured again.
 
 from __future__ import annotations
 
-import hashlib
 import time
-from datetime import UTC, datetime
 from functools import cache
 from itertools import product
 from pathlib import Path
@@ -20,14 +18,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
-from scipy import stats
 
 import w2s_tutorial
 from w2s_tutorial import shares
 from w2s_tutorial.datasets import frozen
-from w2s_tutorial.mismatch import fit_law
-from w2s_tutorial.storage import content_key
-from w2s_tutorial.sweeps import load_result, save_result
+from w2s_tutorial.metrics import t_half_width
+from w2s_tutorial.storage import content_key, describe
+from w2s_tutorial.tables import load_result, save_result
 
 HERE, DATA = Path(__file__).parent, Path(__file__).parents[1]
 PACKAGE = Path(w2s_tutorial.__file__).parent
@@ -47,7 +44,7 @@ VARIED = {
     "waterdigits": [("mae", "resnet"), ("cnn", "resnet")],
 }
 """The weakest teacher of the strongest student, and the pairs that gains.csv began with."""
-MEASURE = {"logistic": "accuracy", "ridge": "error"}
+MEASURE = {"logistic": "accuracy", "ridge": "squared_error"}
 L2 = {"logistic": 0.01, "ridge": 0.02}
 CELL = ["weak", "strong", "fit", "n_labeled", "n_pool", "minority_labeled", "minority_pool"]
 
@@ -115,7 +112,7 @@ def summary(wide: pd.DataFrame) -> pd.DataFrame:
     }
     shown["student_worst"] = roles["student", "worst"]
     grouped = gains(wide).groupby(level=CELL, sort=False)
-    half = grouped.sem() * stats.t.ppf(0.975, grouped.size().iloc[0] - 1)
+    half = t_half_width(grouped.sem(), grouped.size().iloc[0])
     for name, mean in grouped.mean().items():
         shown |= {str(name): mean, f"{name}_half": half[name]}
     return pd.DataFrame(shown).round(4).reset_index()
@@ -131,14 +128,14 @@ def law(wide: pd.DataFrame) -> pd.DataFrame:
             surface = part[f"gain_{where}"].unstack(["minority_labeled", "minority_pool"])
             values = torch.tensor(surface.sort_index(axis=1).to_numpy())
             shares_ = torch.tensor(ETAS)
-            fitted = fit_law(values.view(-1, len(ETAS), len(ETAS)), shares_, shares_)
+            fitted = shares.fit_law(values.view(-1, len(ETAS), len(ETAS)), shares_, shares_)
             row = {"weak": weak, "strong": strong, "fit": fit, "where": where}
-            for name in ("steepness", "curvature", "interaction"):
-                per_head = getattr(fitted, name).numpy()
-                half = stats.sem(per_head) * stats.t.ppf(0.975, len(per_head) - 1)
-                row |= {name: per_head.mean(), f"{name}_half": half}
-            explained = {"explained": fitted.explained, "freely": fitted.explained_freely}
-            rows.append(row | explained)
+            slopes = torch.cat([fitted["square"].slopes, fitted["free"].slopes[:, 1:]], 1)
+            halves = t_half_width(slopes.std(0) / len(slopes) ** 0.5, len(slopes))
+            for n, name in enumerate(("steepness", "curvature", "interaction")):
+                row |= {name: float(slopes[:, n].mean()), f"{name}_half": float(halves[n])}
+            explained = {name: fitted[name].explained for name in ("square", "free")}
+            rows.append(row | {"explained": explained["square"], "freely": explained["free"]})
     return pd.DataFrame(rows).round(4)
 
 
@@ -174,15 +171,13 @@ def version() -> str:
 
 
 def provenance(seconds: float) -> dict[str, Any]:
-    return {
-        "command": "python data/spurious/measure.py",
-        "date": datetime.now(UTC).date().isoformat(),
-        "processor_seconds": round(seconds),
-        "seed": SEED,
-        "heads": HEADS,
-        "package": w2s_tutorial.__version__,
-        "sha256": {f.name: hashlib.sha256(f.read_bytes()).hexdigest() for f in FILES},
-    }
+    return describe(
+        "python data/spurious/measure.py",
+        files={path.name: path for path in FILES},
+        processor_seconds=round(seconds),
+        seed=SEED,
+        heads=HEADS,
+    )
 
 
 def main(folder: Path = HERE, store: Path = DATA.parent / "_build" / "spurious") -> None:

@@ -21,14 +21,13 @@ from typing import Any
 import pandas as pd
 import torch
 
-import w2s_tutorial
 from w2s_tutorial import shares
 from w2s_tutorial.datasets import frozen, photographs
 from w2s_tutorial.datasets.downloads import folder
 from w2s_tutorial.datasets.image_files import LabeledImages
 from w2s_tutorial.networks import features, pretrained
-from w2s_tutorial.storage import content_key
-from w2s_tutorial.sweeps import save_result, summarize
+from w2s_tutorial.storage import content_key, describe
+from w2s_tutorial.tables import save_result, summarize
 
 OUT = Path(__file__).parents[2] / "_build" / "spurious"
 ETAS = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5)
@@ -135,9 +134,12 @@ def main(
     device = "cuda" if torch.cuda.is_available() else "cpu"
     seen = features_of([weak, strong], **{"device": device} | options)
     table = gains(measure(seen, weak, strong, heads=heads))
-    told = {"command": f"python data/spurious/waterbirds.py {weak} {strong}", "heads": heads}
-    told |= {"package": w2s_tutorial.__version__, "seed": 0}
-    told |= {"processor_seconds": round(time.process_time() - start)}
+    told = describe(
+        f"python data/spurious/waterbirds.py {weak} {strong}",
+        processor_seconds=round(time.process_time() - start),
+        seed=0,
+        heads=heads,
+    )
     save_result(table, Path(out) / "waterbirds.csv", told)
     shown = table[(table["strong"] == strong) & (table["weak"] == weak) & (table["where"] == "all")]
     print(shown.pivot(index="minority_labeled", columns="minority_pool", values="mean").round(3))

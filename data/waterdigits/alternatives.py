@@ -20,7 +20,7 @@ from torch.nn.functional import cross_entropy, interpolate, mse_loss, normalize,
 from w2s_tutorial.datasets import frozen, waterdigits
 from w2s_tutorial.datasets.waterdigits import digit_images, lay_over, place
 from w2s_tutorial.metrics import accuracy
-from w2s_tutorial.sweeps import save_result, summarize
+from w2s_tutorial.tables import save_result, summarize
 
 WIDTH, D = waterdigits.BACKBONES["strong"]
 Pretext = Callable[[nn.Module, nn.Module, torch.Generator], Tensor]

@@ -22,7 +22,7 @@ from w2s_tutorial.datasets import frozen, waterdigits
 from w2s_tutorial.datasets.frozen import PARTS
 from w2s_tutorial.networks import backbones, bodies, objectives, train
 from w2s_tutorial.networks.features import extract
-from w2s_tutorial.provenance import describe, save
+from w2s_tutorial.storage import describe, save_json
 
 HERE = Path(__file__).parent
 SEED, BATCH, DIRECTIONS = 0, 64, 64
@@ -147,7 +147,7 @@ def main(folder: Path, steps: Mapping[str, int], features: Path = frozen.WATERDI
         batch_size=BATCH,
         sizes=SIZES,
     )
-    save(folder / "five.json", facts)
+    save_json(folder / "five.json", facts)
 
 
 if __name__ == "__main__":

@@ -19,8 +19,7 @@ from torch.nn.functional import binary_cross_entropy_with_logits, mse_loss
 
 from w2s_tutorial.datasets import waterdigits
 from w2s_tutorial.datasets.waterdigits import BACKBONES, Backbone, digit_images, lay_over, place
-from w2s_tutorial.provenance import describe, save
-from w2s_tutorial.storage import save_tensors
+from w2s_tutorial.storage import describe, save_json, save_tensors
 
 HERE = Path(__file__).parent
 SEED, BATCH, LR, WEIGHT_DECAY = 0, 128, 3e-3, 1e-3
@@ -93,7 +92,7 @@ def main(
         files={weights.name: weights},
         seconds=round(seconds),
     )
-    save(folder / "weights.json", facts)
+    save_json(folder / "weights.json", facts)
 
 
 if __name__ == "__main__":

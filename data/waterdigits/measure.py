@@ -20,25 +20,26 @@ from w2s_tutorial.datasets import frozen, waterdigits
 from w2s_tutorial.heads.logistic import fit_logistic
 from w2s_tutorial.metrics import accuracy, group_accuracy
 from w2s_tutorial.pipeline import hard, weak_to_strong
-from w2s_tutorial.provenance import describe
-from w2s_tutorial.sweeps import save_result, summarize, sweep
+from w2s_tutorial.storage import describe
+from w2s_tutorial.sweeps import sweep
+from w2s_tutorial.tables import save_result, summarize
 
 HEADS, SEED, N_TEST = 64, 0, 400
 FIT = partial(fit_logistic, l2=0.01)
 TEACHERS = ("pixels", "tiny", "small", "distracted")
-AXES = ["weak", "n_labeled", "n_pool", "eta_labeled", "eta_pool"]
+AXES = ["weak", "n_labeled", "n_pool", "minority_labeled", "minority_pool"]
 DEFAULT: dict[str, list] = {
     "weak": [*TEACHERS, "strong"],
     "n_labeled": [100],
     "n_pool": [400],
-    "eta_labeled": [0.25],
-    "eta_pool": [0.25],
+    "minority_labeled": [0.25],
+    "minority_pool": [0.25],
 }
 SWEEPS = (
     DEFAULT,
     {**DEFAULT, "weak": TEACHERS, "n_pool": [50, 100, 200, 800]},
     {**DEFAULT, "weak": TEACHERS, "n_labeled": [50, 200]},
-    {**DEFAULT, "weak": TEACHERS, "eta_labeled": [0.1, 0.5], "eta_pool": [0.1, 0.3, 0.5]},
+    {**DEFAULT, "weak": TEACHERS, "minority_labeled": [0.1, 0.5], "minority_pool": [0.1, 0.3, 0.5]},
 )
 
 
@@ -56,8 +57,8 @@ def run(
     weak: str,
     n_labeled: int,
     n_pool: int,
-    eta_labeled: float,
-    eta_pool: float,
+    minority_labeled: float,
+    minority_pool: float,
     heads: int = HEADS,
     seed: int = SEED,
     views: Callable[[str], Tensor] = features,
@@ -69,7 +70,7 @@ def run(
         weak,
         "strong",
         sizes={"labeled": n_labeled, "pool": n_pool, "test": N_TEST},
-        minority={"labeled": eta_labeled, "pool": eta_pool, "test": 0.5},
+        minority={"labeled": minority_labeled, "pool": minority_pool, "test": 0.5},
         heads=heads,
         seed=seed,
     )

@@ -14,13 +14,14 @@ from make import STEPS, pretrain
 from measure import HEADS, composites, provenance, run
 from torch import Tensor
 
-from w2s_tutorial.sweeps import save_result, summarize, sweep
+from w2s_tutorial.sweeps import sweep
+from w2s_tutorial.tables import save_result, summarize
 
 AXES = {
     "pretraining_seed": (1, 2, 3),
     "weak": ("tiny", "small", "distracted"),
-    "eta_labeled": (0.25, 0.1),
-    "eta_pool": (0.25, 0.1, 0.5),
+    "minority_labeled": (0.25, 0.1),
+    "minority_pool": (0.25, 0.1, 0.5),
 }
 
 
@@ -44,7 +45,7 @@ def main(folder: Path = Path(__file__).parent) -> None:
     raw = sweep(rerun, AXES)
     table = summarize(raw, by=[*AXES, "role"])
     save_result(table, folder / "seeds.csv", provenance("seeds.py", start, HEADS))
-    standard = table[(table["eta_labeled"] == 0.25) & (table["eta_pool"] == 0.25)]
+    standard = table[(table["minority_labeled"] == 0.25) & (table["minority_pool"] == 0.25)]
     roles = ("weak", "student", "baseline", "ceiling", "gain")
     print(f"| seed | teacher | {' | '.join(roles)} |\n{'| --- ' * 7}|")
     for key, rows in standard.groupby(["pretraining_seed", "weak"], sort=False):

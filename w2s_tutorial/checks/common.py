@@ -11,8 +11,9 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from scipy import stats
 from torch import Tensor
+
+from w2s_tutorial.metrics import t_half_width
 
 
 class CheckError(AssertionError):
@@ -27,7 +28,7 @@ def require(condition: bool, message: str) -> None:
 
 def interval(values: Tensor) -> tuple[float, float]:
     """95 % interval of the mean of values (h,), by Student's t."""
-    half = float(stats.t.ppf(0.975, len(values) - 1) * values.std() / len(values) ** 0.5)
+    half = float(t_half_width(values.std() / len(values) ** 0.5, len(values)))
     return float(values.mean()) - half, float(values.mean()) + half
 
 

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 from pandas import DataFrame, Series
-from pandas.api.types import is_numeric_dtype
+
+from w2s_tutorial.tables import check_table
 
 ROLES = ("weak", "student", "baseline", "ceiling")
 
@@ -78,40 +79,3 @@ def check_intervals(
     if len(crossed):
         row = crossed.iloc[0]
         raise ValueError(f"low must not exceed high, got low {row['low']} and high {row['high']}")
-
-
-def check_table(
-    name: str,
-    table: DataFrame,
-    *,
-    key: Sequence[str] = (),
-    finite: Sequence[str] = (),
-    numbers: Sequence[str] = (),
-) -> None:
-    """Refuse a table that a figure would show wrongly.
-
-    Args:
-        key: columns whose values together name a row once.
-        finite: columns of finite numbers.
-        numbers: columns of finite numbers or NaN.
-
-    Raises:
-        ValueError: if a column is missing or holds something else, the table is empty, or a
-            key repeats.
-    """
-    lacking = [c for c in dict.fromkeys([*key, *finite, *numbers]) if c not in table]
-    if lacking:
-        raise ValueError(f"{name} must have columns {lacking}, got {list(table.columns)}")
-    if table.empty:
-        raise ValueError(f"{name} must have at least 1 row, got 0")
-    for column in dict.fromkeys([*finite, *numbers]):
-        if not is_numeric_dtype(table[column]):
-            raise ValueError(f"{name} must hold numbers in {column}, got {table[column].dtype}")
-        wrong = np.isinf(table[column]) | (table[column].isna() & (column in finite))
-        if wrong.any():
-            raise ValueError(
-                f"{name} must be finite in {column}, got {table[column][wrong].iloc[0]}"
-            )
-    if key and (repeated := table.duplicated([*key])).any():
-        twice = table.loc[repeated, [*key]].iloc[0].to_dict()
-        raise ValueError(f"{name} must have 1 row per {' and '.join(key)}, got several for {twice}")

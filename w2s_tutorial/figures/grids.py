@@ -18,6 +18,7 @@ from pandas import DataFrame
 from w2s_tutorial.figures import findings, looks
 from w2s_tutorial.figures.findings import ROLES, number
 from w2s_tutorial.figures.looks import COLOR, DASHES, GREY, LESS, MORE, TEXT_SIZE
+from w2s_tutorial.tables import check_table
 
 _LEVELS = (-np.inf, -1.0, -0.5, 0.0, 0.25, 0.5, 0.75, 1.0)
 _TINTS = [("weak", alpha) for alpha in (0.7, 0.45, 0.2)]
@@ -69,7 +70,7 @@ def dots(
     some = [(kind, look) for kind, look in looked.items() if kind is not None]
     keys = [looks.legend_key(looks.name_of(kind), look, linestyle="none") for kind, look in some]
     if faint is not None:
-        findings.check_table("faint", faint, key=[], finite=["mean"])
+        check_table("faint", faint, key=[], finite=["mean"])
         ax.plot(faint["mean"], faint[rows].map(order.index) + 0.38, "|", color=GREY, ms=8, zorder=1)
     said = []
     for row, each in enumerate(order):
@@ -144,7 +145,7 @@ def cells(
         ValueError: if a column or pair is missing, a number is not finite, or limit is not above 0.
     """
     ends = ["low", "high"] if {"low", "high"} <= set(table) else ["mean", "mean"]
-    findings.check_table("table", table, key=[x, y], finite=[x, y, "mean", *ends])
+    check_table("table", table, key=[x, y], finite=[x, y, "mean", *ends])
     across, up = (sorted(table[name].unique()) for name in (x, y))
     if len(table) != len(across) * len(up):
         raise ValueError(f"table must have {len(across) * len(up)} pairs, got {len(table)}")

@@ -19,6 +19,7 @@ from pandas import DataFrame
 from w2s_tutorial.figures import findings, looks
 from w2s_tutorial.figures.findings import ROLES
 from w2s_tutorial.figures.looks import GREY, TEXT_SIZE
+from w2s_tutorial.tables import check_table
 
 
 @looks.defaults()
@@ -64,7 +65,7 @@ def curves(
     given = {"theory": theory, "other": other and other[1]}
     for title, lines in given.items():
         if lines is not None:
-            findings.check_table(title, lines, key=[x, series], finite=[x, "value"])
+            check_table(title, lines, key=[x, series], finite=[x, "value"])
     kinds = looks.kinds_of([k for t in (theory, table) if t is not None for k in t[series]])
     keys: list[Line2D] = []
     said: list[str] = []
@@ -176,9 +177,7 @@ def scatter(
         ValueError: if columns are missing, a number is not finite, limits are not ordered, symlog
             is not above 0, or a number is at most 0 on a logarithmic axis.
     """
-    findings.check_table(
-        "table", table, finite=[x, y], numbers=[*_ends(table, x), *_ends(table, y)]
-    )
+    check_table("table", table, finite=[x, y], numbers=[*_ends(table, x), *_ends(table, y)])
     if lacking := [c for c in (series, name) if c is not None and c not in table]:
         raise ValueError(f"table must have a column {lacking[0]}, got {list(table.columns)}")
     if symlog is not None:
