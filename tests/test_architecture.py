@@ -35,7 +35,7 @@ ARCHITECTURE: dict[str, set[str]] = {
     "networks": {"devices", "progress", "seeds", "storage"},
     "heads": {"losses"},
     "pipeline": {"heads", "metrics", "sample", "seeds"},
-    "confidence": {"heads", "metrics", "pipeline", "progress", "sample", "seeds"},
+    "confidence": {"heads", "losses", "metrics", "pipeline", "progress", "sample", "seeds"},
     "shares": {"datasets", "heads", "metrics", "pipeline", "sample", "storage", "sweeps", "tables"},
     "molecules": {"datasets", "heads", "networks", "storage"},
     # running, showing, checking

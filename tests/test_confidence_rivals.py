@@ -11,7 +11,6 @@ from w2s_tutorial.confidence import group_rivals, rivals
 from w2s_tutorial.confidence.compare import KEPT, PENALTIES, Comparison
 from w2s_tutorial.confidence.selection import share_of
 from w2s_tutorial.confidence.synthetic import two_places
-from w2s_tutorial.heads.generalized import outputs
 from w2s_tutorial.losses import cross_entropy
 
 L2 = torch.tensor([0.05, 0.5], dtype=torch.float64)
@@ -67,10 +66,10 @@ def test_self_training_without_rounds_is_vanilla_and_with_them_not(data):
     assert close(rivals.self_training(x, label, L2, rounds=0), plain)
     again = rivals.self_training(x, label, L2)
     assert not close(again, plain, 0.02)
-    own = one_hot(outputs(plain, x).argmax(-1), 2).double()
+    own = one_hot(plain(x).argmax(-1), 2).double()
     once = rivals.self_training(x, label, L2, rounds=1)
-    loss = cross_entropy(outputs(once, x), own).mean(-1)
-    assert (loss < cross_entropy(outputs(plain, x), own).mean(-1)).all()
+    loss = cross_entropy(once(x), own).mean(-1)
+    assert (loss < cross_entropy(plain(x), own).mean(-1)).all()
 
 
 def test_small_loss_of_everything_is_vanilla_and_of_half_keeps_better_labels(data):
@@ -108,7 +107,7 @@ def test_group_dro_lowers_the_largest_loss_and_without_a_rate_weighs_groups_alik
     member = one_hot(sample.group, 4).double()
 
     def worst(heads):
-        loss = cross_entropy(outputs(heads, x), label.repeat_interleave(2, 0))
+        loss = cross_entropy(heads(x), label.repeat_interleave(2, 0))
         each = (loss[:, None] @ member.repeat_interleave(2, 0))[:, 0]
         return (each / member.sum(1).repeat_interleave(2, 0)).amax(-1)
 
@@ -129,9 +128,7 @@ def test_jtt_with_weight_1_is_training_once(data):
     loud = group_rivals.just_train_twice(x, label, first, L2, upweight=twenty)
     assert not close(loud, plain, 0.1)
     wrong = first(x).argmax(-1) != label.argmax(-1)
-    obeyed = [
-        share_of(outputs(h, x)[::2].argmax(-1) == label.argmax(-1), wrong) for h in (loud, plain)
-    ]
+    obeyed = [share_of(h(x)[::2].argmax(-1) == label.argmax(-1), wrong) for h in (loud, plain)]
     assert (obeyed[0] > obeyed[1]).all()
 
 

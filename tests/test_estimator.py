@@ -22,7 +22,8 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import check_estimator
 
 from w2s_tutorial.confidence.estimator import WeakToStrongClassifier
-from w2s_tutorial.heads.generalized import fit_generalized
+from w2s_tutorial.heads import fit_logistic
+from w2s_tutorial.losses import generalized_cross_entropy
 
 DATA = load_breast_cancer()
 WEAK, STRONG = DATA.data[:, 10:20], DATA.data[:, 20:]
@@ -153,7 +154,8 @@ def test_kept_is_what_retraining_used():
     # A fit of the kept rows alone, at the settings it reports, is the retrained student.
     x = torch.tensor((strong[model.unlabeled_] - model.center_.numpy()) / model.scale_.numpy())
     target = torch.nn.functional.one_hot(torch.tensor(said).long(), 2).double()[None]
-    again = fit_generalized(x[kept], target[:, kept], q=model.q_, l2=0.01, max_steps=300)
+    loss = generalized_cross_entropy(model.q_)
+    again = fit_logistic(x[kept], target[:, kept], loss=loss, l2=0.01, max_steps=300)
     torch.testing.assert_close(again.weight, model.retrained_.weight, rtol=1e-4, atol=1e-5)
 
 

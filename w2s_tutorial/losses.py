@@ -19,28 +19,79 @@ def squared(output: Tensor, target: Tensor) -> Tensor:
     return (output - target).square().sum(-1)
 
 
-def cross_entropy(output: Tensor, target: Tensor) -> Tensor:
-    """Cross-entropy in nats of softmax(output) against the label distribution target: (...)."""
-    return -(target * output.log_softmax(-1)).sum(-1)
+class LabelLoss:
+    """A loss of the label's log-probability, which never falls faster as the label gets likelier.
+
+    A new loss is a class with `value` and `weight`: `heads.fit_logistic` takes it as it is. In
+    both, log_p has one head per entry of its first axis, and the answer has its shape.
+    """
+
+    def value(self, log_p: Tensor) -> Tensor:
+        """The loss, a concave function of log_p <= 0: minus log_p bends nowhere upwards."""
+        raise NotImplementedError
+
+    def weight(self, log_p: Tensor) -> Tensor:
+        """Minus the derivative of `value`, at least 0: how hard a label pulls at its example."""
+        raise NotImplementedError
+
+    def of(self, heads: Tensor) -> LabelLoss:
+        """The same loss for some heads, where each has numbers of its own."""
+        return self
+
+    def __call__(self, output: Tensor, target: Tensor) -> Tensor:
+        """Loss of softmax(output) against the label distribution target: (...)."""
+        return (target * self.value(output.log_softmax(-1))).sum(-1)
 
 
-def generalized_cross_entropy(q: float) -> Loss:
+class CrossEntropy(LabelLoss):
+    """Cross-entropy in nats."""
+
+    def value(self, log_p: Tensor) -> Tensor:
+        return -log_p
+
+    def weight(self, log_p: Tensor) -> Tensor:
+        return torch.ones_like(log_p)
+
+
+cross_entropy = CrossEntropy()
+
+
+class GeneralizedCrossEntropy(LabelLoss):
+    """(1 - p^q) / q, see `generalized_cross_entropy`."""
+
+    def __init__(self, q: Tensor) -> None:
+        self.q = q
+
+    def value(self, log_p: Tensor) -> Tensor:
+        q = self._along(log_p)
+        return torch.where(q > 0, -torch.expm1(q * log_p) / q.clamp_min(1e-30), -log_p)
+
+    def weight(self, log_p: Tensor) -> Tensor:
+        return (self._along(log_p) * log_p).exp()
+
+    def of(self, heads: Tensor) -> GeneralizedCrossEntropy:
+        return self if self.q.dim() == 0 else GeneralizedCrossEntropy(self.q[heads])
+
+    def _along(self, log_p: Tensor) -> Tensor:
+        q = self.q.to(log_p)
+        return q if q.dim() == 0 else q.view(-1, *[1] * (log_p.dim() - 1))
+
+
+def generalized_cross_entropy(q: float | Tensor) -> GeneralizedCrossEntropy:
     """The loss (1 - p^q) / q of the true class's probability p (Zhang and Sabuncu 2018).
 
-    q -> 0 is cross-entropy, q = 1 is 1 - p; in between, examples whose label the model
-    disbelieves count for less. It is computed in log-probabilities: the textbook form loses all
-    digits in float32 as q -> 0.
+    q = 0 is cross-entropy, q = 1 is 1 - p; in between, examples whose label the model disbelieves
+    count for less. It is computed in log-probabilities: the textbook form loses all digits in
+    float32 as q -> 0.
 
     Args:
-        q: in (0, 1].
+        q: in [0, 1], a number or (h,).
 
     Raises:
-        ValueError: if q leaves (0, 1].
+        ValueError: if q leaves [0, 1].
     """
-    if not 0.0 < q <= 1.0:
-        raise ValueError(f"q must lie in (0, 1], got {q}")
-
-    def loss(output: Tensor, target: Tensor) -> Tensor:
-        return (target * -torch.expm1(q * output.log_softmax(-1)) / q).sum(-1)
-
-    return loss
+    each = torch.as_tensor(q, dtype=torch.float64 if isinstance(q, float) else None)
+    if each.dim() > 1 or not ((each >= 0) & (each <= 1)).all():
+        came = f"{float(each.min())} to {float(each.max())}" if each.numel() > 1 else q
+        raise ValueError(f"q must lie in [0, 1], a number or (h,), got {came}")
+    return GeneralizedCrossEntropy(each)

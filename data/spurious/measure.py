@@ -165,7 +165,7 @@ def measured(store: Path | None = None, **changes: Any) -> dict[str, pd.DataFram
 
 def version() -> str:
     """What the stored settings depend on, besides their arguments."""
-    solvers = [f"heads/{name}.py" for name in ("least_squares", "linear", "logistic", "newton")]
+    solvers = [f"heads/{path.name}" for path in sorted((PACKAGE / "heads").glob("*.py"))]
     code = ["shares.py", "metrics.py", "pipeline.py", *solvers]
     return content_key(*((PACKAGE / name).read_bytes() for name in code))
 

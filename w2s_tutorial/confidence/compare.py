@@ -24,8 +24,7 @@ from w2s_tutorial.confidence.selection import (
     surest_of_each,
     within_classes,
 )
-from w2s_tutorial.heads.generalized import outputs
-from w2s_tutorial.heads.linear import Heads
+from w2s_tutorial.heads import Heads
 from w2s_tutorial.metrics import accuracy, group_accuracy
 from w2s_tutorial.pipeline import soft
 from w2s_tutorial.sample import Sample
@@ -168,19 +167,19 @@ class Comparison:
         """(b, m) accuracy on a part."""
         sample = self.sets[part]
         m = len(every) // len(sample.target)
-        output = outputs(every, getattr(sample, view))
+        output = every(getattr(sample, view))
         return accuracy(output, sample.target.repeat_interleave(m, 0)).view(-1, m)
 
     def _worst(self, every: Heads) -> Tensor:
         sample = self.sets["balanced"]
         m = len(every) // len(sample.target)
         target, group = (v.repeat_interleave(m, 0) for v in (sample.target, sample.group))
-        each = group_accuracy(outputs(every, sample.strong), target, group, groups=4)
+        each = group_accuracy(every(sample.strong), target, group, groups=4)
         return each.amin(-1).view(-1, m)
 
     def _judge(self, name: str, heads: Heads, view: str = "strong") -> None:
         test = self.sets["test"]
-        output = outputs(heads, getattr(test, view))
+        output = heads(getattr(test, view))
         each = group_accuracy(output, test.target, test.group, groups=4)
         self.results |= {f"{name}/group {g}": each[:, g] for g in range(4)}
 

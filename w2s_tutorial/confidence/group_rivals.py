@@ -12,10 +12,9 @@ import torch
 from torch import Tensor
 
 from w2s_tutorial.confidence.rivals import TOL
-from w2s_tutorial.heads.generalized import fit_generalized, outputs
-from w2s_tutorial.heads.linear import Heads
+from w2s_tutorial.heads import Heads, fit_logistic
 
-_one_step = partial(fit_generalized, q=0.0, max_steps=1, tol=0.0)
+_one_step = partial(fit_logistic, max_steps=1, tol=0.0)
 
 
 def group_dro(
@@ -46,7 +45,7 @@ def group_dro(
         target.new_zeros(len(target), 1, target.shape[-1]),
     )
     for _ in range(steps):
-        loss = -(target * outputs(heads, x).log_softmax(-1)).sum(-1)
+        loss = -(target * heads(x).log_softmax(-1)).sum(-1)
         by_group = (loss[:, None] @ member)[:, 0]
         weight = weight * (rate * by_group).exp()
         weight = weight / weight.sum(-1, keepdim=True)
@@ -78,6 +77,4 @@ def just_train_twice(
     weight = torch.where(wrong[:, None], upweight.to(label.dtype)[:, None], 1.0)  # (b, m, n)
     penalty = l2.to(label.dtype).repeat(len(label))
     target = label.repeat_interleave(len(l2), 0)
-    return fit_generalized(
-        x, target, q=0.0, l2=penalty, example_weight=weight.flatten(0, 1), tol=TOL
-    )
+    return fit_logistic(x, target, l2=penalty, example_weight=weight.flatten(0, 1), tol=TOL)

@@ -3,7 +3,7 @@
 After vanilla weak-to-strong training keep the fraction p of the pool of whose labels the student
 is surest, and train on it again with the loss (1 - p^q) / q (Liu, Dong and Lei 2026,
 arXiv 2509.24005, from notes on the paper). Shapes: b draws of the data, m settings of each, heads
-in the order of `heads.generalized`: setting j of draw i is head i m + j.
+in the order of `heads.logistic`: setting j of draw i is head i m + j.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ import torch
 from torch import Tensor
 
 from w2s_tutorial.confidence.selection import By, confidence, keep_top, share_of, surest_of_each
-from w2s_tutorial.heads.generalized import fit_generalized, outputs
-from w2s_tutorial.heads.linear import Heads
+from w2s_tutorial.heads import Heads, fit_logistic
+from w2s_tutorial.losses import generalized_cross_entropy
 
 UNTUNED = (0.5, 0.7)
 """p and q where nothing is known: half of the pool, and the q of Zhang and Sabuncu (2018)."""
@@ -41,10 +41,10 @@ def retrain(
         score: (b, n) confidence of the student, see `selection.confidence`.
         p, q, l2: (m,), or (b, m) where draws have settings of their own.
         start: b heads to go on from. Default: from zero.
-        tol: see `fit_generalized`.
+        tol: see `fit_logistic`.
 
     Raises:
-        ValueError: as `keep_top` and `fit_generalized`.
+        ValueError: as `keep_top` and `fit_logistic`.
     """
     b, n, c = label.shape
     p, q, l2 = (value.expand(b, -1) for value in torch.broadcast_tensors(p, q, l2))
@@ -53,10 +53,10 @@ def retrain(
     if start is not None:
         start = Heads(start.weight.repeat_interleave(m, 0), start.bias.repeat_interleave(m, 0))
     repeated = label[:, None].expand(b, m, n, c).reshape(b * m, n, c)
-    return fit_generalized(
+    return fit_logistic(
         x,
         repeated,
-        q=q.flatten().to(label.dtype),
+        loss=generalized_cross_entropy(q.flatten()),
         l2=l2.flatten().to(label.dtype),
         example_weight=keep,
         start=start,
@@ -100,15 +100,15 @@ def doubt(x: Tensor, label: Tensor, *, l2: Tensor, tol: float | None = None) -> 
         x: (b, n, d).
         label: (b, n, c) hard pseudolabels.
         l2: (b,) penalties.
-        tol: see `fit_generalized`.
+        tol: see `fit_logistic`.
     """
     order = label.argmax(-1).argsort(dim=-1, stable=True).argsort(-1)  # place among its label's
     even = order % 2 == 0
     fold = torch.stack([even, ~even], 1).flatten(0, 1)
     twice = label.repeat_interleave(2, 0)
     penalty = l2.repeat_interleave(2)
-    heads = fit_generalized(x, twice, q=0.0, l2=penalty, example_weight=fold, tol=tol)
-    differs = outputs(heads, x).argmax(-1) != twice.argmax(-1)
+    heads = fit_logistic(x, twice, l2=penalty, example_weight=fold, tol=tol)
+    differs = heads(x).argmax(-1) != twice.argmax(-1)
     return share_of(differs, ~fold).view(-1, 2).mean(-1)
 
 

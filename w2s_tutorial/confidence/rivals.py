@@ -1,7 +1,7 @@
 """What else one might do with the same features, labels and number of fits.
 
 Every function returns b x m heads for m penalties l2 (m,) of each of b draws, in the order of
-`retrain`; all of them end in the solver of `heads.generalized`. Labels are (b, n, c).
+`retrain`; all of them end in the solver of `heads.fit_logistic`. Labels are (b, n, c).
 """
 
 from __future__ import annotations
@@ -13,11 +13,10 @@ from torch import Tensor
 from torch.nn.functional import one_hot
 
 from w2s_tutorial.confidence.selection import confidence, keep_top, labels_of, surest_of_each
-from w2s_tutorial.heads.generalized import fit_generalized, outputs
-from w2s_tutorial.heads.linear import Heads
+from w2s_tutorial.heads import Heads, fit_logistic
 
 TOL = 1e-4
-_one_step = partial(fit_generalized, q=0.0, max_steps=1, tol=0.0)
+_one_step = partial(fit_logistic, max_steps=1, tol=0.0)
 
 
 def vanilla(x: Tensor, label: Tensor, l2: Tensor, weight: Tensor | None = None) -> Heads:
@@ -25,7 +24,7 @@ def vanilla(x: Tensor, label: Tensor, l2: Tensor, weight: Tensor | None = None) 
     m = len(l2)
     weight = None if weight is None else weight.repeat_interleave(m, 0)
     repeated, penalty = label.repeat_interleave(m, 0), l2.to(label.dtype).repeat(len(label))
-    return fit_generalized(x, repeated, q=0.0, l2=penalty, example_weight=weight, tol=TOL)
+    return fit_logistic(x, repeated, l2=penalty, example_weight=weight, tol=TOL)
 
 
 def smoothed(label: Tensor, amount: float = 0.1) -> Tensor:
@@ -90,7 +89,7 @@ def confidence_loss(
     heads = Heads(soft.new_zeros(len(soft), x.shape[-1], 2), soft.new_zeros(len(soft), 1, 2))
     for step in range(steps):
         a = confidence_weight(step, steps, most, warm_up)
-        target = (1 - a) * soft + a * hardened(outputs(heads, x), share)
+        target = (1 - a) * soft + a * hardened(heads(x), share)
         heads = _one_step(x, target, l2=penalty, start=heads)
     return heads
 
@@ -99,9 +98,9 @@ def self_training(x: Tensor, label: Tensor, l2: Tensor, rounds: int = 2) -> Head
     """Train, relabel the pool with the student's own answers, train again; `rounds` times."""
     heads = vanilla(x, label, l2)
     for _ in range(rounds):
-        own = labels_of(outputs(heads, x))
+        own = labels_of(heads(x))
         penalty = l2.to(label.dtype).repeat(len(label))
-        heads = fit_generalized(x, own, q=0.0, l2=penalty, tol=TOL)
+        heads = fit_logistic(x, own, l2=penalty, tol=TOL)
     return heads
 
 
@@ -137,16 +136,14 @@ def co_training(
     m, b = len(l2), len(label)
     true, penalty = label.repeat_interleave(m, 0), l2.to(label.dtype).repeat(b)
     together = [torch.cat(parts, 1) for parts in zip(labeled, pool, strict=True)]
-    views = [fit_generalized(x, true, q=0.0, l2=penalty, tol=TOL) for x in labeled]
+    views = [fit_logistic(x, true, l2=penalty, tol=TOL) for x in labeled]
     for r in range(1, rounds + 1):
-        said = [outputs(heads, x) for heads, x in zip(views, pool, strict=True)]
+        said = [heads(x) for heads, x in zip(views, pool, strict=True)]
         keep = [keep_top(confidence(output), r / rounds) for output in said]
         views = []
         for x, other in zip(together, (1, 0), strict=True):
             own = labels_of(said[other])
             weight = torch.cat([torch.ones_like(true[..., 0], dtype=torch.bool), keep[other]], 1)
             target = torch.cat([true, own], 1)
-            views.append(
-                fit_generalized(x, target, q=0.0, l2=penalty, example_weight=weight, tol=TOL)
-            )
+            views.append(fit_logistic(x, target, l2=penalty, example_weight=weight, tol=TOL))
     return views[1]

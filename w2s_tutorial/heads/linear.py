@@ -36,12 +36,18 @@ class Heads:
         return len(self.weight)
 
     def __call__(self, x: Tensor) -> Tensor:
-        """Outputs (h, n, c) on features x: (n, d), seen by every head, or (h, n, d).
+        """Outputs (h, n, c) on features x: (n, d), seen by every head, or (b, n, d).
 
-        In the wider of the two dtypes: of features and of heads.
+        Of b blocks x[i] is seen by heads i h/b to (i + 1) h/b - 1. The outputs have the wider of
+        the two dtypes, of features and of heads.
         """
         dtype = torch.promote_types(x.dtype, self.weight.dtype)
-        return apply(x.to(dtype), self.weight.to(dtype)) + self.bias.to(dtype)
+        x, weight, bias = x.to(dtype), self.weight.to(dtype), self.bias.to(dtype)
+        if x.dim() == 2 or len(x) == len(self):
+            return apply(x, weight) + bias
+        if len(self) % len(x):
+            raise ValueError(f"x must hold blocks that divide {len(self)} heads, got {len(x)}")
+        return (x[:, None] @ weight.unflatten(0, (len(x), -1))).flatten(0, 1) + bias
 
 
 def apply(matrix: Tensor, v: Tensor) -> Tensor:
@@ -74,6 +80,8 @@ def check_inputs(
     target: Tensor,
     example_weight: Tensor | None = None,
     least: torch.dtype = torch.float32,
+    *,
+    blocks: bool = False,
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Refuse what no head can be fitted on; bring the rest to one floating dtype.
 
@@ -82,6 +90,7 @@ def check_inputs(
         target: (h, n, c), of any real dtype.
         example_weight: (h, n) bool or non-negative, or None for equal weights.
         least: the narrowest dtype to compute in.
+        blocks: whether x may have fewer blocks than there are heads, a number that divides h.
 
     Returns:
         x, target, and each head's shares (h, n), summing to 1, in the wider dtype of x and
@@ -101,15 +110,19 @@ def check_inputs(
     h, n, _ = target.shape
     if x.dim() not in (2, 3) or x.shape[-2] != n:
         raise ValueError(f"x must list target's {n} examples, got shape {tuple(x.shape)}")
-    if x.dim() == 3 and len(x) != h:
+    if x.dim() == 3 and blocks and h % max(1, len(x)):
+        raise ValueError(f"x must hold as many blocks as divide {h} heads, got {len(x)}")
+    if x.dim() == 3 and not blocks and len(x) != h:
         raise ValueError(f"x must hold target's {h} heads, got {len(x)}")
-    if n == 0 or x.shape[-1] == 0:
+    if x.numel() == 0:
         raise ValueError(f"x needs at least 1 example and 1 feature, got {tuple(x.shape)}")
     if x.device != target.device:
         raise ValueError(f"x must be where target is, on {target.device}, got {x.device}")
     dtype = torch.promote_types(torch.promote_types(x.dtype, target.dtype), least)
     for name, value in (("x", x), ("target", target)):
-        if not value.isfinite().all():
+        # A sum is one pass over memory, isfinite several; large numbers may overflow it.
+        total = value.sum()
+        if not (total.isfinite() or value.isfinite().all()):
             raise ValueError(f"{name} must be finite, got NaN or infinity")
     x, target = x.to(dtype), target.to(dtype)
     if example_weight is None:

@@ -1,6 +1,8 @@
 """Many logistic (softmax) heads with an L2 penalty, each solved to the same small gradient.
 
-The solver is in `newton`. Shapes as in `heads`.
+A grid of (loss, selection, penalty) on one data set is one fit. Cross-entropy is convex and has
+one minimum, which `quasi_newton` comes near to fast. Under other losses the fit only goes
+downhill, by `newton`: where a head ends depends on where it starts and on nothing else.
 """
 
 from __future__ import annotations
@@ -13,7 +15,12 @@ from sklearn.exceptions import ConvergenceWarning
 from torch import Tensor
 
 from w2s_tutorial.heads.linear import Heads, check_inputs
-from w2s_tutorial.heads.newton import Problem, minimize
+from w2s_tutorial.heads.newton import Problem, descend
+from w2s_tutorial.heads.quasi_newton import approach
+from w2s_tutorial.losses import LabelLoss, cross_entropy
+
+CACHE = 2**21
+"""Bytes of features that heads with their own are fitted on at once, on a CPU."""
 
 
 def fit_logistic(
@@ -21,24 +28,31 @@ def fit_logistic(
     target: Tensor,
     *,
     l2: float | Tensor,
+    loss: LabelLoss = cross_entropy,
     example_weight: Tensor | None = None,
+    start: Heads | None = None,
     tol: float | None = None,
-    max_steps: int = 50,
+    max_steps: int = 100,
 ) -> Heads:
-    """Fit h heads that minimise mean cross-entropy + l2 / 2 * |weight|^2; the bias is free.
+    """Fit h heads that minimise their mean loss + l2 / 2 * |weight|^2; the bias is free.
 
     In scikit-learn's LogisticRegression, C = 1 / (n * l2) where n counts the examples a head
     keeps. As there, two classes share one weight vector w = weight[..., 1] - weight[..., 0],
     and |w|^2 is what is penalised.
 
     Args:
-        x: (n, d) or (h, n, d) features. Keep their scales comparable: the penalty sees them.
+        x: (n, d) features, or (b, n, d): heads i h/b to (i + 1) h/b - 1 see x[i]. Keep their
+            scales comparable: the penalty sees them.
         target: (h, n, c) label distributions, one-hot or soft.
         l2: penalty per head, a number or (h,), above 0.
+        loss: of the label's log-probability: `losses.cross_entropy`, or another, of which the
+            heads reach a local minimum, downhill from start.
         example_weight: (h, n) bool or non-negative. Each head averages over what it keeps.
+        start: heads to go on from. Default: zero, where all classes are as likely.
         tol: largest entry of the gradient at which a head counts as solved. The weights are then
             within sqrt(d) * tol / l2 of the optimum. Default: 1e-8 in float64, 1e-6 in float32.
-        max_steps: Newton steps after which to give up.
+            0 takes max_steps Newton steps from start and asks for no more.
+        max_steps: steps after which to give up.
 
     Returns:
         Heads in the wider dtype of x and target, at least float32. A
@@ -46,67 +60,110 @@ def fit_logistic(
         that sees no example of some class, whose bias would be infinite, is NaN; `failed` says so.
 
     Raises:
+        TypeError: if x or target is no tensor of real numbers.
         ValueError: if shapes disagree, values are not finite, targets are no distributions, a
             class is missing for every head, or l2 is not positive.
     """
-    x, target, share = check_inputs(x, target, example_weight)
-    _check_labels(target)
-    h, _, c = target.shape
+    x, target, share = check_inputs(x, target, example_weight, blocks=True)
+    target, failed = _check_labels(target, share)
+    h, n, c = target.shape
+    x = x if x.dim() == 3 else x[None]
+    b, d = len(x), x.shape[-1]
     penalty = torch.as_tensor(l2, dtype=target.dtype, device=target.device).expand(h)
     if not (penalty.isfinite().all() and (penalty > 0).all()):
         raise ValueError(f"l2 must be finite and exceed 0, got {l2}")
-    if failed := missing_classes(target, share):
-        kept = [head for head in range(h) if head not in failed]
-        some = fit_logistic(
-            x[kept] if x.dim() == 3 else x,
-            target[kept],
-            l2=penalty[kept],
-            example_weight=share[kept],
-            tol=tol,
-            max_steps=max_steps,
-        )
-        weight, bias = (v.new_full((h, *v.shape[1:]), math.nan) for v in (some.weight, some.bias))
-        weight[kept], bias[kept] = some.weight, some.bias
-        return Heads(weight, bias, failed)
+    if start is not None and start.weight.shape != (h, d, c):
+        came = tuple(start.weight.shape)
+        raise ValueError(f"start must hold weights {(h, d, c)}, got {came}")
     if tol is None:
         tol = 1e-6 if target.dtype == torch.float32 else 1e-8
-    center = x.mean(-2, keepdim=True)  # centred features decouple the weights from the bias
-    problem = Problem(
-        torch.cat([x - center, torch.ones_like(x[..., :1])], dim=-1),
-        target[..., 1:] if c == 2 else target,
-        share[..., None],
-        torch.cat([penalty.view(h, 1, 1).expand(h, x.shape[-1], 1), penalty.new_zeros(h, 1, 1)], 1),
-    )
-    theta, gradient = minimize(problem, tol, max_steps)
-    if (unsolved := int((gradient > tol).sum())) > 0:
+    # Features of each head's own are fitted while they are in the cache.
+    at_once = max(1, CACHE // (n * d * x.element_size())) if x.device.type == "cpu" else b
+    found, hint = [], None
+    for first in range(0, b, at_once):
+        seen = x[first : first + at_once]
+        here = slice(first * h // b, (first + len(seen)) * h // b)
+        numbers = torch.arange(h, device=x.device)[here]
+        own = None if start is None else Heads(start.weight[here], start.bias[here])
+        parts = seen, target[here], share[here], penalty[here], loss.of(numbers), own
+        solved, hint = _solve(*parts, hint, tol, max_steps)
+        found.append(solved)
+    weight, bias, gradient = (torch.cat(parts) for parts in zip(*found, strict=True))
+    if tol > 0 and (unsolved := int((gradient > tol).sum())) > 0:
         message = f"{unsolved} of {h} heads stopped with a gradient of up to {gradient.max():.1e}"
-        hint = f"above tol = {tol:.1e}, after {max_steps} steps: raise l2, max_steps or precision"
-        warnings.warn(f"{message}, {hint}", ConvergenceWarning, stacklevel=2)
-    if c == 2:
-        theta = torch.cat([-theta / 2, theta / 2], dim=-1)
-    weight, bias = theta[:, :-1], theta[:, -1:]
-    return Heads(weight, bias - center @ weight)
+        advice = f"above tol = {tol:.1e}, after {max_steps} steps: raise l2, tol or max_steps"
+        warnings.warn(f"{message}, {advice}", ConvergenceWarning, stacklevel=2)
+    weight[[*failed]], bias[[*failed]] = math.nan, math.nan
+    return Heads(weight, bias, failed)
 
 
-def _check_labels(target: Tensor) -> None:
-    if target.shape[-1] < 2:
-        raise ValueError(f"target needs at least 2 classes, got {target.shape[-1]}")
-    total = target.sum(-1)
-    if (target < 0).any() or not torch.allclose(total, torch.ones_like(total), atol=1e-4):
-        raise ValueError("target must hold label distributions: at least 0, summing to 1")
+def _solve(
+    x: Tensor,
+    target: Tensor,
+    share: Tensor,
+    l2: Tensor,
+    loss: LabelLoss,
+    start: Heads | None,
+    hint: Tensor | None,
+    tol: float,
+    max_steps: int,
+) -> tuple[tuple[Tensor, Tensor, Tensor], Tensor]:
+    """Weights (h, d, c), biases (h, 1, c), largest gradient entries (h,), and a hint for others."""
+    (b, n, d), (h, _, c) = x.shape, target.shape
+    center = x.mean(1, keepdim=True)  # centred features decouple the weights from the bias
+    k = c if c > 2 else 1
+    mass = target[..., c - k :].mT.view(b, -1, k, n)
+    share = share.view(b, -1, 1, n)
+    problem = Problem(
+        torch.cat([x - center, torch.ones_like(x[..., :1])], -1),
+        mass * share,
+        share,
+        torch.cat([l2[:, None].expand(h, d), l2.new_zeros(h, 1)], 1).view(b, -1, 1, d + 1),
+        loss,
+    )
+    gradient = x.new_full((b, h // b), math.inf)
+    if start is not None:
+        weight = start.weight.to(x).view(b, -1, d, c)
+        bias = start.bias.to(x).view(b, -1, 1, c) + center[:, None] @ weight
+        theta = torch.cat([weight, bias], 2).mT
+        theta = theta[:, :, 1:] - theta[:, :, :1] if k == 1 else theta
+    elif tol > 0 and loss is cross_entropy:
+        theta, gradient = approach(problem, hint, tol, max_steps)
+    else:
+        theta = x.new_zeros(b, h // b, k, d + 1)
+    if (gradient > tol).any():
+        theta, gradient = descend(problem, theta, tol, max_steps)
+    hint = theta.mean((0, 1), keepdim=True)
+    if k == 1:
+        theta = torch.cat([-theta / 2, theta / 2], 2)
+    theta = theta.mT  # (b, m, d + 1, c)
+    weight, bias = theta[..., :-1, :], theta[..., -1:, :] - center[:, None] @ theta[..., :-1, :]
+    return (weight.reshape(h, d, c), bias.reshape(h, 1, c), gradient.flatten()), hint
 
 
-def missing_classes(target: Tensor, share: Tensor) -> dict[int, str]:
-    """Head -> what it does not see, for the heads that see no example of some class.
+def _check_labels(target: Tensor, share: Tensor) -> tuple[Tensor, dict[int, str]]:
+    """Targets that every head can be fitted on, and what is wrong with those of which head.
 
     Raises:
-        ValueError: if that is so for all of them.
+        ValueError: if a target is no label distribution, or no head sees every class.
     """
-    empty = (share[:, None] @ target)[:, 0] <= 0  # (h, c)
+    if target.shape[-1] < 2:
+        raise ValueError(f"target needs at least 2 classes, got {target.shape[-1]}")
+    # Labels that all heads share are checked once.
+    each = target[:1] if target.stride(0) == 0 else target
+    if each.min() < 0 or (each.sum(-1) - 1).abs().max() > 1e-4:
+        raise ValueError("target must hold label distributions: at least 0, summing to 1")
+    if target.stride(0) == 0:
+        empty = share @ target[0] <= 0
+    else:
+        empty = (share[:, None] @ target)[:, 0] <= 0  # (h, c)
     failed = {}
     for head in empty.any(-1).nonzero().flatten().tolist():
         classes = ", ".join(str(label) for label in empty[head].nonzero().flatten().tolist())
         failed[head] = f"its target shows it no example of class {classes}"
     if len(failed) == len(target):
         raise ValueError(f"target must show every class to a head, head 0 fails: {failed[0]}")
-    return failed
+    if failed:
+        target = target.clone()
+        target[[*failed]] = 1 / target.shape[-1]
+    return target, failed

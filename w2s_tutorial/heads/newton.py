@@ -1,181 +1,196 @@
-"""Newton's method for many penalised logistic (softmax) losses at once.
+"""Minimising the losses of many linear heads: majorise, then Newton downhill.
 
-The Newton equations are solved by conjugate gradients, preconditioned with one curvature matrix
-that all heads share: heads on the same features differ in labels, examples and penalty, but
-hardly in the shape of their loss. A step costs a few matrix products over all heads side by
-side, where separate fits pay for each of them alone.
+A loss that is concave in log p lies below its tangent there, a cross-entropy weighted by its
+present slope, and touches it. Each step minimises a quadratic model of that majoriser by conjugate
+gradients, goes along the direction found, and only goes downhill.
 
-Shapes: h heads, n examples, d features; k outputs, 1 for two classes (the log-odds of class 1),
-else the number of classes.
+Shapes: b blocks of features, m heads on each, n examples, d features; k outputs, 1 for two classes
+(the log-odds of class 1), else the number of classes.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+from torch.nn.functional import softplus
 
-from w2s_tutorial.heads.linear import apply
-
-Product = Callable[[Tensor], Tensor]
+from w2s_tutorial.losses import LabelLoss, cross_entropy
 
 
 @dataclass(frozen=True)
 class Problem:
-    """Share-weighted cross-entropy + penalty / 2 * |weight|^2, one per head.
+    """Share-weighted loss + l2 / 2 * |weight|^2, for m heads on each of b blocks of features."""
 
-    Parameters theta (h, d + 1, k) end with the bias; k is 1 for two classes (theta then gives
-    the log-odds of class 1), else the number of classes.
-    """
+    x: Tensor  # (b, n, d + 1), the last column is 1
+    mass: Tensor  # (b, m, k, n): share times target
+    share: Tensor  # (b, m, 1, n)
+    l2: Tensor  # (b, m, 1, d + 1), 0 for the bias
+    loss: LabelLoss
 
-    x: Tensor  # (n, d + 1) or (h, n, d + 1); the last column is 1
-    target: Tensor  # (h, n, k)
-    share: Tensor  # (h, n, 1)
-    penalty: Tensor  # (h, d + 1, 1); 0 for the bias
+    def to(self, dtype: torch.dtype) -> Problem:
+        x, mass, share, l2 = (v.to(dtype) for v in (self.x, self.mass, self.share, self.l2))
+        return Problem(x, mass, share, l2, self.loss)
 
-    def take(self, heads: Tensor) -> Problem:
-        x = self.x[heads] if self.x.dim() == 3 else self.x
-        return Problem(x, self.target[heads], self.share[heads], self.penalty[heads])
+    def take(self, kept: Tensor) -> Problem:
+        """Some of the m heads of every block or, where each has one, some of the blocks."""
+        b, m = self.share.shape[:2]
+        at = (kept,) if m == 1 else (slice(None), kept)
+        mass, share, l2 = self.mass[at], self.share[at], self.l2[at]
+        number = torch.arange(b * m, device=kept.device).view(b, m)[at].flatten()
+        return Problem(self.x[kept] if m == 1 else self.x, mass, share, l2, self.loss.of(number))
+
+    def outputs(self, theta: Tensor) -> Tensor:
+        """(b, m, k, d + 1) -> (b, m, k, n): one product of all heads side by side."""
+        return (theta.flatten(1, 2) @ self.x.mT).unflatten(1, theta.shape[1:3])
+
+    def pull(self, slope: Tensor) -> Tensor:
+        """(b, m, k, n) -> (b, m, k, d + 1), the other way."""
+        return (slope.flatten(1, 2) @ self.x).unflatten(1, slope.shape[1:3])
 
     def value(self, theta: Tensor, z: Tensor) -> Tensor:
-        if z.shape[-1] == 1:
-            loss = torch.nn.functional.softplus(z) - self.target * z
+        """(b, m, 1, 1)"""
+        log_p, mass = self._log_p(z)
+        fit = (mass * self.loss.value(log_p.flatten(0, 1)).view_as(mass)).sum((2, 3), keepdim=True)
+        return fit + dot(self.l2 * theta, theta) / 2
+
+    def slopes(self, z: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Slope of the loss in z and p, (b, m, k, n); weights of the majoriser (b, m, 1, n)."""
+        if self.loss is cross_entropy:
+            p, mass, total = z.sigmoid() if z.shape[2] == 1 else z.softmax(2), self.mass, self.share
         else:
-            loss = z.logsumexp(-1, keepdim=True) - (self.target * z).sum(-1, keepdim=True)
-        return _dot(self.share, loss) + _dot(self.penalty * theta, theta) / 2
+            log_p, mass = self._log_p(z)
+            mass = mass * self.loss.weight(log_p.flatten(0, 1)).view_as(mass)
+            total = mass.sum(2, keepdim=True)
+            mass, p = mass[:, :, -z.shape[2] :], log_p[:, :, -z.shape[2] :].exp()
+        return total * p - mass, p, total
 
-    def gradient(self, theta: Tensor, p: Tensor) -> Tensor:
-        return apply(self.x.mT, self.share * (p - self.target)) + self.penalty * theta
+    def _log_p(self, z: Tensor) -> tuple[Tensor, Tensor]:
+        """Log-probabilities and mass of all c classes (b, m, c, n)."""
+        if z.shape[2] > 1:
+            return z.log_softmax(2), self.mass
+        # softplus keeps its relative digits where p is near 1; logsigmoid does not in float32.
+        log_p = -softplus(torch.cat([z, -z], 2))
+        return log_p, torch.cat([self.share - self.mass, self.mass], 2)
 
 
-def minimize(problem: Problem, tol: float, max_steps: int) -> tuple[Tensor, Tensor]:
-    """Minimise every head's loss until no entry of its gradient exceeds tol.
+def descend(problem: Problem, theta: Tensor, tol: float, max_steps: int) -> tuple[Tensor, Tensor]:
+    """Go downhill from theta until no entry of a head's gradient exceeds tol.
 
     Returns:
-        Parameters (h, d + 1, k), and the largest gradient entry of each head (h,).
+        Parameters (b, m, k, d + 1), and the largest gradient entry of each head (b, m).
     """
-    h, _, k = problem.target.shape
-    theta = problem.target.new_zeros(h, problem.x.shape[-1], k)
-    largest = theta.new_full((h,), math.inf)
-    active = torch.arange(h, device=theta.device)
-    part, z = problem, apply(problem.x, theta)
-    rough_x = problem.x.float()
+    theta = theta.clone(memory_format=torch.contiguous_format)
+    largest = theta.new_full(theta.shape[:2], math.inf)
+    kept = torch.arange(theta.shape[1 if theta.shape[1] > 1 else 0], device=theta.device)
+    part, z, now, rough = problem, problem.outputs(theta), theta.clone(), problem.to(torch.float32)
     for step in range(max_steps + 1):
-        p = z.sigmoid() if k == 1 else z.softmax(-1)
-        gradient = part.gradient(theta[active], p)
-        largest[active] = gradient.abs().amax((1, 2))
-        unsolved = largest[active] > tol
-        if step == max_steps or not unsolved.any():
+        slope, p, total = part.slopes(z)
+        gradient = part.pull(slope) + part.l2 * now
+        at = (kept,) if theta.shape[1] == 1 else (slice(None), kept)
+        largest[at], theta[at] = gradient.abs().amax((2, 3)), now
+        unsolved = largest[at] > tol
+        going = unsolved[:, 0] if theta.shape[1] == 1 else unsolved.any(0)
+        if step == max_steps or not going.any():
             break
-        active, part = active[unsolved], part.take(unsolved)
-        z, p, gradient = z[unsolved], p[unsolved], gradient[unsolved]
+        if not going.all():
+            kept, part, rough = kept[going], part.take(going), rough.take(going)
+            on = (going,) if theta.shape[1] == 1 else (slice(None), going)
+            now, z, slope, p, total = now[on], z[on], slope[on], p[on], total[on]
+            gradient, unsolved = gradient[on], unsolved[on]
         # A Newton direction needs few digits: single precision halves its cost, and the
         # gradient, in full precision, corrects what it loses.
-        x = rough_x[active] if rough_x.dim() == 3 else rough_x
-        curvature = _Curvature(x, (part.share * p).float(), p.float(), part.penalty.float())
-        if x.dim() == 3:
-            precondition = curvature.own_inverse()
-        else:
-            if step in (0, 2, 5):  # by then the probabilities have settled
-                eigen = curvature.mean_eigen()
-            precondition = curvature.shared_inverse(*eigen)
-        direction = _conjugate_gradients(curvature, gradient.float(), precondition)
-        direction = direction.to(theta.dtype)
-        z_change = apply(part.x, direction)
-        length = _line_search(part, theta[active], z, gradient, direction, z_change)
-        theta[active] += length * direction
-        z = z + length * z_change
+        asked = (gradient * unsolved[..., None, None]).float()
+        direction = _newton_direction(rough, p.float(), total.float(), asked).to(now.dtype)
+        change = part.outputs(direction)
+        # Where the loss is flat the majoriser is far above it, and its steps are too short.
+        length = _length(part, now, z, gradient, direction, change, longest=32 if step > 8 else 1)
+        now, z = now + length * direction, z + length * change
     return theta, largest
 
 
-@dataclass(frozen=True)
-class _Curvature:
-    """The second derivative of each head's loss, at probabilities p (h, n, k)."""
+def _newton_direction(part: Problem, p: Tensor, total: Tensor, gradient: Tensor) -> Tensor:
+    """Conjugate gradients on the majoriser, to a tenth, preconditioned per block."""
+    damped = part.l2 + 1e-8  # for a head that gave up a class: its bias meets no resistance
+    inverse = Inverse(part, total * p * (1 - p))
 
-    x: Tensor
-    weighted_p: Tensor  # share * p
-    p: Tensor
-    penalty: Tensor
+    def curvature(v: Tensor) -> Tensor:
+        u = p * part.outputs(v)
+        u = total * (u - p * (u if p.shape[2] == 1 else u.sum(2, keepdim=True)))
+        return part.pull(u) + damped * v
 
-    def __call__(self, direction: Tensor) -> Tensor:
-        u = apply(self.x, direction)
-        if self.p.shape[-1] == 1:
-            v = self.weighted_p * (1 - self.p) * u
-        else:
-            v = self.weighted_p * (u - (self.p * u).sum(-1, keepdim=True))
-        return apply(self.x.mT, v) + self.penalty * direction
-
-    def _weights(self) -> Tensor:
-        return (self.weighted_p * (1 - self.p)).mean(-1, keepdim=True)  # averaged over classes
-
-    def own_inverse(self) -> Product:
-        """For heads with features of their own: each one's penalised curvature, inverted."""
-        gram = (self.x * self._weights()).mT @ self.x
-        floor = 1e-6 * gram.diagonal(dim1=1, dim2=2).amax(-1)  # what single precision resolves
-        ridge = torch.diag_embed(self.penalty[..., 0] + floor[:, None])
-        factor = torch.linalg.cholesky(gram + ridge)
-        return lambda v: torch.cholesky_solve(v, factor)
-
-    def mean_eigen(self) -> tuple[Tensor, Tensor]:
-        """Eigenvalues and eigenvectors of the curvature without penalty, averaged over heads."""
-        values, vectors = torch.linalg.eigh((self.x * self._weights().mean(0)).mT @ self.x)
-        return values.clamp_min(0)[:, None], vectors
-
-    def shared_inverse(self, values: Tensor, vectors: Tensor) -> Product:
-        """The averaged curvature inverted, each head with its own penalty (the bias too: a
-        preconditioner may be rough)."""
-        inverse = 1 / (values + self.penalty[:, :1])  # (h, d + 1, 1)
-        return lambda v: apply(vectors, inverse * apply(vectors.mT, v))
-
-
-def _conjugate_gradients(
-    curvature: _Curvature, gradient: Tensor, precondition: Product, limit: int = 100
-) -> Tensor:
-    """The Newton direction of each head, to a tenth of its size."""
     direction, residual = torch.zeros_like(gradient), -gradient
-    step = z = precondition(residual)
-    size = _dot(residual, z)
-    # One digit per Newton step: a gradient costs little more than one of the products below.
+    step = inverse(residual)
+    size, tiny = dot(residual, step), torch.finfo(residual.dtype).tiny
     enough = 0.01 * size
-    for _ in range(limit):
-        unsolved = size > enough
-        if not unsolved.any():
+    for _ in range(100):
+        open_ = size > enough
+        if not open_.any():
             break
         image = curvature(step)
-        length = torch.where(unsolved, size / _dot(step, image), 0.0)  # solved heads stand still
-        direction = direction + length * step
-        residual = residual - length * image
-        z = precondition(residual)
-        new_size = torch.where(unsolved, _dot(residual, z), size)
-        step = z + new_size / size * step
-        size = new_size
+        length = torch.where(open_, size / dot(step, image), 0.0)  # solved heads stand still
+        direction, residual = direction + length * step, residual - length * image
+        z = inverse(residual)
+        new = torch.where(open_, dot(residual, z), size)
+        step, size = z + new / size.clamp_min(tiny) * step, new
     return direction
 
 
-def _line_search(
-    problem: Problem,
+class Inverse:
+    """One curvature for all heads of a block, averaged, inverted with the penalty of each.
+
+    Heads on the same features differ in labels, examples and penalty, but hardly in the shape of
+    their loss. Through eigenvectors where penalties differ; the bias has the penalty of the
+    weights, as a preconditioner may.
+    """
+
+    def __init__(self, part: Problem, spread: Tensor) -> None:
+        """spread (b, m, k, n): second derivative of the loss in z, without what classes share."""
+        mean = spread.mean((1, 2))[..., None]  # (b, n, 1), over heads and outputs
+        gram = (part.x * mean).mT @ part.x
+        self.scale = spread.mean(2, keepdim=True).sum(3, keepdim=True) / mean.sum(1)[
+            ..., None, None
+        ].clamp_min(1e-30)
+        values, self.vectors = torch.linalg.eigh(gram)
+        floor = 1e-7 * values[:, -1:].clamp_min(1e-30)  # what single precision resolves
+        values = values.clamp_min(0) + floor
+        self.stiff = values[:, None, None] * self.scale + part.l2[..., :1] + 1e-8
+
+    def __call__(self, v: Tensor) -> Tensor:
+        along = (v.flatten(1, 2) @ self.vectors).unflatten(1, v.shape[1:3]) / self.stiff
+        return (along.flatten(1, 2) @ self.vectors.mT).unflatten(1, v.shape[1:3])
+
+
+def _length(
+    part: Problem,
     theta: Tensor,
     z: Tensor,
     gradient: Tensor,
     direction: Tensor,
-    z_change: Tensor,
+    change: Tensor,
+    longest: int,
 ) -> Tensor:
-    """Step lengths (h, 1, 1): the first of 1, 1/2, 1/4, ... that lowers a head's loss enough."""
-    before = problem.value(theta, z)
-    slope = _dot(gradient, direction)
+    """Step lengths (b, m, 1, 1): halved until the loss falls, doubled while it falls further."""
+    before, slope = part.value(theta, z), dot(gradient, direction)
     rounding = 10 * torch.finfo(z.dtype).eps * before.abs()
     length = torch.ones_like(before)
     for _ in range(30):
-        after = problem.value(theta + length * direction, z + length * z_change)
+        after = part.value(theta + length * direction, z + length * change)
         short = after > before + 1e-4 * length * slope + rounding
         if not short.any():
             break
         length = torch.where(short, length / 2, length)
+    growing = length == 1
+    while growing.any() and length.max() < longest:
+        trial = torch.where(growing, 2 * length, length)
+        value = part.value(theta + trial * direction, z + trial * change)
+        growing &= value < after - rounding
+        length, after = torch.where(growing, trial, length), torch.where(growing, value, after)
     return length
 
 
-def _dot(a: Tensor, b: Tensor) -> Tensor:
-    return (a * b).sum((1, 2), keepdim=True)
+def dot(a: Tensor, b: Tensor) -> Tensor:
+    """Products summed over each head's own axes: (b, m, 1, 1)."""
+    return (a * b).sum((2, 3), keepdim=True)
