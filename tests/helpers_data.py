@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import hashlib
 import importlib.util
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -15,8 +16,7 @@ from types import ModuleType
 
 import pytest
 
-from w2s_tutorial.datasets.catalog import CATALOG, Dataset
-from w2s_tutorial.datasets.downloads import File
+from w2s_tutorial.datasets.downloads import Dataset, File
 
 ROOT = Path(__file__).resolve().parents[1]
 Answer = Callable[["_Handler"], None]
@@ -92,17 +92,17 @@ def serve() -> Iterator[Web]:
             thread.join()
 
 
-def offer_dataset(
-    web: Web, monkeypatch: pytest.MonkeyPatch, folder: Path, name: str, bodies: dict[str, bytes]
-) -> None:
-    """Put a data set of these files, on the server and compressed, into the table for one test."""
+def offered(
+    web: Web, monkeypatch: pytest.MonkeyPatch, folder: Path, bodies: dict[str, bytes]
+) -> Dataset:
+    """A data set of these files, on the server and compressed; downloads go into the folder."""
     monkeypatch.setenv("W2S_DATA", str(folder / "data"))
     monkeypatch.delenv("W2S_OFFLINE", raising=False)
     files = {}
     for role, body in bodies.items():
         url = web.offer(f"/{role.replace(' ', '-')}.gz", gzip.compress(body))
         files[role] = File(role, (url,), "sha256:" + hashlib.sha256(body).hexdigest())
-    monkeypatch.setitem(CATALOG, name, Dataset("home", "licence", "citation", files))
+    return Dataset("home", "licence", "citation", files)
 
 
 def script(path: str) -> ModuleType:
@@ -112,6 +112,7 @@ def script(path: str) -> ModuleType:
     assert spec
     assert spec.loader
     module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module  # where dataclasses look for their module
     with pytest.MonkeyPatch.context() as patch:
         patch.syspath_prepend(file.parent)
         spec.loader.exec_module(module)

@@ -37,7 +37,6 @@ ARCHITECTURE: dict[str, set[str]] = {
     "pipeline": {"heads", "metrics", "sample", "seeds"},
     "confidence": {"heads", "losses", "metrics", "pipeline", "progress", "sample", "seeds"},
     "shares": {"datasets", "heads", "metrics", "pipeline", "sample", "storage", "sweeps", "tables"},
-    "molecules": {"datasets", "heads", "networks", "storage"},
     # running, showing, checking
     "tables": {"metrics", "seeds", "storage"},
     "sweeps": {"", "storage", "tables"},

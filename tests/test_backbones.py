@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import numpy as np
 import pytest
 import torch
 
-from w2s_tutorial.networks import weights
 from w2s_tutorial.networks.backbones import BACKBONES, PATCH, Backbone, build
 from w2s_tutorial.networks.features import extract
 from w2s_tutorial.networks.objectives import patches, shuffled_patches
-from w2s_tutorial.storage import content_key
+from w2s_tutorial.storage import content_key, load_tensors, save_tensors
 
 WIDTHS = {"cnn": 64, "resnet": 128, "simclr": 128, "mae": 96, "convnext": 256}
 
@@ -156,44 +154,12 @@ def test_the_order_of_the_visible_patches_does_not_matter():
     )
 
 
-# Files of weights -----------------------------------------------------------------------------
-
-
 @pytest.mark.parametrize("name", BACKBONES)
-def test_weights_come_back_bit_for_bit(name, tmp_path):
-    network = new(name, in_channels=3, image_size=(32, 28)).train()
-    path = tmp_path / "folder" / "w.npz"
-    weights.save(network, path, data="random", seed=0, losses=[1.5, None])
-    again = weights.load(path)
+def test_weights_are_stored_by_two_lines_and_come_back_bit_for_bit(name, tmp_path):
+    network = new(name, in_channels=3, image_size=(32, 28))
+    save_tensors(tmp_path / "w.safetensors", network.state_dict(), **network.recipe)
+    weights, recipe = load_tensors(tmp_path / "w.safetensors")
+    again = build(**recipe, seed=1)
+    assert content_key(again) != content_key(network)
+    again.load_state_dict(weights)
     assert content_key(again) == content_key(network)
-    assert again.recipe == network.recipe
-    assert again.width == network.width
-    assert not any(part.training for part in again.modules())
-    assert all(weight.requires_grad for weight in again.parameters())
-    assert network.training
-    assert weights.facts(path) == {"data": "random", "seed": 0, "losses": [1.5, None]}
-    batch = images(3, 3, (32, 28))
-    assert torch.equal(again(batch), network.eval()(batch))
-
-
-def test_half_weights_take_half_the_room(tmp_path):
-    network = new("resnet")
-    before = content_key(network)
-    weights.save(network, tmp_path / "whole.npz")
-    weights.save(network, tmp_path / "half.npz", dtype=torch.float16)
-    sizes = [(tmp_path / name).stat().st_size for name in ("half.npz", "whole.npz")]
-    assert 0.49 < sizes[0] / sizes[1] < 0.55
-    assert content_key(network) == before
-    again = weights.load(tmp_path / "half.npz")
-    for found, expected in zip(again.parameters(), network.parameters(), strict=True):
-        assert found.dtype == torch.float32
-        torch.testing.assert_close(found, expected, rtol=2**-11, atol=2**-24)
-
-
-def test_other_files_are_refused(tmp_path):
-    np.savez(tmp_path / "other.npz", features=np.zeros(3))
-    with pytest.raises(ValueError, match="must be a file of weights with the entry 'about'"):
-        weights.load(tmp_path / "other.npz")
-    np.savez(tmp_path / "pickle.npz", about=np.array([{}], dtype=object))
-    with pytest.raises(ValueError, match="allow_pickle=False"):
-        weights.load(tmp_path / "pickle.npz")

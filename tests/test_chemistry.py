@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 import torch
+from helpers_data import script
 from test_smiles import WELL_KNOWN
 
-from w2s_tutorial.networks import chemistry
-
 pytest.importorskip("rdkit", reason="descriptors need the extra chem")
+chemistry = script("molecules/chemistry")
 
 
 def told(smiles: str) -> dict[str, float]:

@@ -32,6 +32,7 @@ COLAB = {
     "pandas": "2.2.3",
     "ipywidgets": "7.7.1",
     "safetensors": "0.8.0",
+    "filelock": "3.32.3",
 }
 FORK = Address("https://github.com/someone/a-fork", "trunk")
 NOWHERE = Address("https://github.com/ORG/REPO", "main")

@@ -6,16 +6,20 @@ from functools import partial
 
 import pytest
 import torch
-from test_smiles import KNOWN, WELL_KNOWN
+from helpers_data import script
+from test_smiles import KNOWN, WELL_KNOWN, smiles
 
-from w2s_tutorial.networks import molecular, smiles, train, weights
+from w2s_tutorial.networks import train
 from w2s_tutorial.networks.features import extract
-from w2s_tutorial.networks.molecule_features import see, strong_features, weak_network
+from w2s_tutorial.storage import load_tensors
+
+molecular = script("molecules/molecular")
+see, weak_network = molecular.see, molecular.weak_network
 
 STRINGS = list(WELL_KNOWN.values())
 
 
-def network(width: int = 16, seed: int = 0) -> molecular.MolecularTransformer:
+def network(width: int = 16, seed: int = 0) -> torch.nn.Module:
     generator = torch.Generator().manual_seed(seed)
     return molecular.build(KNOWN, width, depth=2, descriptors=3, seed=generator)
 
@@ -118,11 +122,15 @@ def test_training_teaches_the_next_molecule_not_only_the_last():
 
 
 def test_weights_come_back_as_the_same_network(tmp_path):
-    weights.save(network(), tmp_path / "w.npz", seed=0)
-    back = weights.load(tmp_path / "w.npz", structure=molecular.assemble)
+    rounded = network(width=8)
+    for weight in rounded.parameters():
+        weight.data = weight.half().float()
+    molecular.save(rounded, tmp_path / "weak_8.safetensors", seed=0)
+    back = weak_network(8, folder=tmp_path)
     assert back.vocabulary == KNOWN
-    assert torch.equal(see(back, STRINGS), see(network(), STRINGS))
-    assert weights.facts(tmp_path / "w.npz") == {"seed": 0}
+    assert torch.equal(see(back, STRINGS), see(rounded, STRINGS))
+    assert not any(weight.requires_grad for weight in back.parameters())
+    assert load_tensors(tmp_path / "weak_8.safetensors")[1]["seed"] == 0
 
 
 def test_extract_takes_encoded_molecules():
@@ -138,7 +146,7 @@ def test_extract_takes_encoded_molecules():
         (lambda: molecular.assemble(KNOWN, 8, 0, 3), "depth must be at least 1, got 0"),
         (lambda: molecular.assemble(KNOWN, 8, 2, 0), "descriptors must be at least 1, got 0"),
         (lambda: weak_network(10), r"width must be one of \(8, 12, .*got 10"),
-        (lambda: strong_features("qm9"), "name must be one of .*got 'qm9'"),
+        (lambda: molecular.strong_features("qm9"), "name must be one of .*got 'qm9'"),
     ],
 )
 def test_bad_input_is_named(call, message):

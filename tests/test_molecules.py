@@ -2,42 +2,32 @@
 
 from __future__ import annotations
 
-import importlib.util
 from pathlib import Path
-from types import ModuleType
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 import torch
+from helpers_data import script
 from sklearn.linear_model import Ridge
 
-from w2s_tutorial import molecules
-from w2s_tutorial.molecules import PENALTIES, Parts, Views, deal, errors, outcome
-
+roles, measure = script("molecules/roles"), script("molecules/measure")
+deal, errors, outcome = roles.deal, roles.errors, roles.outcome
 DATA = Path(__file__).parents[1] / "data" / "molecules"
 
 
-def script(name: str) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(f"molecules_{name}", DATA / f"{name}.py")
-    assert spec
-    assert spec.loader
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-def example(n: int = 300) -> tuple[Views, Parts]:
+def example(n: int = 300) -> tuple[Any, Any]:
     """A label that twelve features tell, of which the weak views see 2 and 5, bent."""
     draw = torch.Generator().manual_seed(0)
     z = torch.randn(n, 12, generator=draw)
     label = z.sum(-1) + 0.5 * torch.randn(n, generator=draw) + 7
     weak = {width: (z[:, :width] + 0.3 * z[:, :width].square()) for width in (2, 5)}
     strong = torch.cat([z, torch.randn(n, 20, generator=draw)], 1)
-    return Views(strong, weak, label.double()), deal("example", 3, "halves", n)
+    return roles.Views(strong, weak, label.double()), deal("example", 3, "halves", n)
 
 
-def reference(seen: Views, parts: Parts) -> dict[str, np.ndarray]:
+def reference(seen: Any, parts: Any) -> dict[str, np.ndarray]:
     """The same by scikit-learn, one head at a time."""
     labels = seen.label[parts.labeled]
     y = ((seen.label - labels.mean()) / labels.std()).numpy()
@@ -45,7 +35,7 @@ def reference(seen: Views, parts: Parts) -> dict[str, np.ndarray]:
     def fit(x: torch.Tensor, targets: np.ndarray, rows: torch.Tensor) -> np.ndarray:
         features, held = x.double().numpy(), parts.validation.numpy()
         best, told = np.inf, None
-        for penalty in PENALTIES:
+        for penalty in roles.PENALTIES:
             head = Ridge(alpha=len(rows) * penalty, solver="svd")
             output = head.fit(features[rows], targets[rows]).predict(features)
             error = np.square(output[held] - targets[held]).mean()
@@ -101,7 +91,7 @@ def test_the_student_of_a_mixture_is_the_mixture_of_students():
     assert np.abs(told - expected).max() < 1e-9
 
 
-@pytest.mark.parametrize("protocol", molecules.PROTOCOLS)
+@pytest.mark.parametrize("protocol", roles.PROTOCOLS)
 def test_a_deal_keeps_judging_apart_from_learning(protocol):
     parts = deal("esol", 122, protocol, 1128)
     learning = torch.cat([parts.labeled, parts.pool]).unique()
@@ -130,7 +120,7 @@ def test_rules_pick_what_they_say():
             "student_test": [0.25, 0.2, 0.3],
         }
     )
-    picked = script("measure").picks(table).set_index("rule")
+    picked = measure.picks(table).set_index("rule")
     expected = {"weak error - misfit": 8, "weak error": 16, "largest misfit": 8}
     for rule, width in {**expected, "error of the student": 12}.items():
         row = picked.loc[rule]

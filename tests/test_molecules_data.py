@@ -9,34 +9,27 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from helpers_data import real_data
-from test_molecules import DATA, reference, script
+from helpers_data import real_data, script
+from test_molecules import DATA, deal, measure, reference, roles
 from test_smiles import WELL_KNOWN
 
-from w2s_tutorial.datasets.catalog import CATALOG
-from w2s_tutorial.molecules import deal, views
-from w2s_tutorial.networks import weights
-from w2s_tutorial.networks.molecule_features import (
-    DATASETS,
-    WIDTHS,
-    see,
-    strong_features,
-    weak_network,
-)
+from w2s_tutorial.storage import load_tensors
 from w2s_tutorial.tables import load_result
 
+make, summary, molecular = (script(f"molecules/{n}") for n in ("make", "summary", "molecular"))
+WIDTHS, see, weak_network = molecular.WIDTHS, molecular.see, molecular.weak_network
 SIZES = {"esol": 1128, "freesolv": 642, "lipophilicity": 4200}
 TABLES = ("measured", "mixtures", "classes", "picks")
 MADE = json.loads((DATA / "make.json").read_text())
 
 
 def need(data_folder, monkeypatch, *names):
-    paths = [file.path for name in names for file in CATALOG[name].files.values()]
+    paths = [file.path for name in names for file in make.CATALOG[name].files.values()]
     return real_data(data_folder, monkeypatch, *paths)
 
 
 def test_every_file_is_the_one_that_its_provenance_names():
-    names = {"features.npz", *(f"weak_{width}.npz" for width in WIDTHS)}
+    names = {"features.npz", *(f"weak_{width}.safetensors" for width in WIDTHS)}
     found = {name: hashlib.sha256((DATA / name).read_bytes()).hexdigest() for name in names}
     assert found == MADE["sha256"]
     for table in TABLES:
@@ -51,15 +44,15 @@ def test_the_weak_networks_are_known_again_by_caffeine(width):
     assert (see(network, [WELL_KNOWN["caffeine"]])[0] - told).abs().max() < 1e-4
     assert (see(network, [WELL_KNOWN["aspirin"]])[0] - told).abs().max() > 1e-2  # control
     assert len(told) == network.width == width
-    assert weights.facts(DATA / f"weak_{width}.npz")["steps"] == 500
+    assert load_tensors(DATA / f"weak_{width}.safetensors")[1]["steps"] == 500
 
 
 def test_features_hold_numbers_and_nothing_else():
     with np.load(DATA / "features.npz", allow_pickle=False) as stored:
-        assert set(stored.files) == set(DATASETS)
+        assert set(stored.files) == set(SIZES)
         assert all(stored[name].dtype == np.float16 for name in stored.files)
     for name, n in SIZES.items():
-        seen = strong_features(name)
+        seen = molecular.strong_features(name)
         assert seen.shape == (n, 160)
         assert seen.isfinite().all()
 
@@ -71,21 +64,21 @@ def test_tables_have_a_row_for_every_setting():
     whole = measured[measured["protocol"] == "whole"]
     assert (whole["baseline_test"] == whole["ceiling_test"]).all()
     assert (measured.query("target == 'realizable'")["ceiling_test"] < 1e-3).all()
-    picked = script("measure").picks(measured)
+    picked = measure.picks(measured)
     stored = load_result(DATA / "picks.csv")
     pd.testing.assert_frame_equal(picked.round(4), stored, check_dtype=False, atol=1e-9)
 
 
 def test_the_tables_of_the_readme_are_those_of_the_results():
-    summary, text = script("summary"), (DATA / "README.md").read_text()
+    text = (DATA / "README.md").read_text()
     lines = [*summary.gains(), *summary.rule(), *summary.picks(), *summary.mixtures()]
     assert [line for line in lines if line not in text] == []
 
 
 def test_the_gain_is_the_misfit_where_the_class_contains_the_target():
-    lines = [line.split(" | ") for line in script("summary").gains()]
+    lines = [line.split(" | ") for line in summary.gains()]
     share = {(line[0].strip("| "), line[1]): float(line[4].split()[0]) for line in lines}
-    for name in DATASETS:
+    for name in SIZES:
         assert 0.85 < share["realizable", name] < 1.15
         assert share["measured", name] < 0.6
 
@@ -93,7 +86,7 @@ def test_the_gain_is_the_misfit_where_the_class_contains_the_target():
 @pytest.mark.parametrize("protocol", ["whole", "halves"])
 def test_a_split_is_measured_again_by_scikit_learn(data_folder, monkeypatch, protocol):
     need(data_folder, monkeypatch, "freesolv")
-    seen = views("freesolv")
+    seen = roles.views("freesolv")
     found = reference(seen, deal("freesolv", 123, protocol, 642))
     stored = load_result(DATA / "measured.csv").query(
         f"dataset == 'freesolv' and seed == 123 and protocol == '{protocol}'"
@@ -109,8 +102,7 @@ def test_a_split_is_measured_again_by_scikit_learn(data_folder, monkeypatch, pro
 def test_the_corpus_leaves_out_what_it_should(data_folder, monkeypatch, tmp_path):
     pytest.importorskip("rdkit", reason="descriptors need the extra chem")
     need(data_folder, monkeypatch, "freesolv")
-    make = script("make")
-    monkeypatch.setattr(make, "DATASETS", ("freesolv",))
+    monkeypatch.setattr(make, "CATALOG", {"freesolv": make.CATALOG["freesolv"]})
     kept = ["CCCCCCCCCCN", "OCCCCCCCCCCBr"]
     lines = [*kept, "C" * 73, "c1cc1", "COc1ccc(cc1)C(=O)N(C)C"]  # long, impossible, FreeSolv's
     (tmp_path / "listed.txt").write_text("\n".join(lines))
@@ -124,8 +116,7 @@ def test_the_corpus_leaves_out_what_it_should(data_folder, monkeypatch, tmp_path
 def test_features_are_made_anew_from_a_network(data_folder, monkeypatch, tmp_path):
     pytest.importorskip("rdkit", reason="descriptors need the extra chem")
     need(data_folder, monkeypatch, "freesolv")
-    make = script("make")
-    monkeypatch.setattr(make, "DATASETS", ("freesolv",))
+    monkeypatch.setattr(make, "CATALOG", {"freesolv": make.CATALOG["freesolv"]})
     monkeypatch.setattr(make, "BUNDLE", 4)
     (tmp_path / "listed.txt").write_text("\n".join("C" * k + "N" for k in range(11, 31)))
     corpus = make.read_corpus(tmp_path / "listed.txt", tmp_path, 100)

@@ -7,12 +7,14 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from helpers_data import real_data, serve
+from helpers_data import real_data, script, serve
 from PIL import Image
 
-from w2s_tutorial.datasets.catalog import CATALOG, Dataset
-from w2s_tutorial.datasets.downloads import File
-from w2s_tutorial.datasets.photographs import utkface, waterbirds
+from w2s_tutorial.datasets.downloads import Dataset, File
+
+photographs = script("spurious/photographs")
+ImageFiles, waterbirds = photographs.ImageFiles, photographs.waterbirds
+RNG = np.random.default_rng(0)
 
 COUNTS = {
     "train": (3498, 184, 56, 1057),
@@ -83,7 +85,7 @@ def test_waterbirds_is_downloaded_and_unpacked_once(monkeypatch, tmp_path, top):
     with serve() as web:
         url = web.offer("/birds.tar.gz", body.getvalue())
         packed = {"archive": File("waterbirds/birds.tar.gz", (url,))}
-        monkeypatch.setitem(CATALOG, "waterbirds", Dataset("home", "licence", "who", packed))
+        monkeypatch.setattr(photographs, "WATERBIRDS", Dataset("home", "licence", "who", packed))
         birds = waterbirds("train", quiet=True)
         waterbirds("test", quiet=True)
         assert web.requested == ["/birds.tar.gz"]
@@ -100,26 +102,52 @@ def test_the_real_table_of_waterbirds(data_folder, monkeypatch, split):
     assert tuple(birds.group.bincount().tolist()) == COUNTS[split]
 
 
-def test_faces_tell_their_age_by_name(tmp_path):
-    good = ["100_1_4_20170112213500903.jpg.chip.jpg", "1_0_2_20161219140530307.jpg.chip.jpg"]
-    bad = [
-        "61_1_20170109150557335.jpg.chip.jpg",
-        "30_1_7_20170109150557335.jpg",
-        "portrait.jpg",
-        "20_2_1_20170109150557335.jpg",
-    ]
-    for name in [*good, *bad]:
-        (tmp_path / name).write_bytes(jpeg("blue"))
-    (tmp_path / "notes.txt").write_text("no image")
-    faces = utkface(tmp_path, resize=32, crop=28)
-    assert len(faces) == 2
-    told = torch.stack([faces.age, faces.gender, faces.race], 1)
-    assert told.tolist() == [[100, 1, 4], [1, 0, 2]]
-    assert faces.skipped == tuple(sorted(bad))
-    assert faces.images[:].shape == (2, 3, 28, 28)
+def picture(path, size=(8, 8), mode="RGB"):
+    """A PNG of random pixels; returns them as (3, h, w) in [0, 1]."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    shape = (size[1], size[0], 3) if mode == "RGB" else (size[1], size[0])
+    image = Image.fromarray(RNG.integers(0, 256, shape, dtype=np.uint8))
+    image.save(path)
+    return torch.from_numpy(np.array(image.convert("RGB"))).permute(2, 0, 1) / 255
 
 
-def test_faces_that_are_not_there_have_an_address(monkeypatch, tmp_path):
-    monkeypatch.setenv("W2S_DATA", str(tmp_path))
-    with pytest.raises(FileNotFoundError, match=r"has none of them; get them from https://"):
-        utkface()
+def test_images_are_sliced_like_a_tensor(tmp_path):
+    paths = [tmp_path / f"{i}.png" for i in range(5)]
+    whole = torch.stack(
+        [picture(path, mode="L" if i == 2 else "RGB") for i, path in enumerate(paths)]
+    )
+    images = ImageFiles(tuple(paths), resize=8, crop=8)
+    assert len(images) == 5
+    mask = torch.tensor([True, False, False, True, True])
+    for examples in (slice(1, 4), slice(None, None, 2), torch.tensor([4, 0, 0]), mask, 3, -1):
+        torch.testing.assert_close(images[examples], whole[examples], atol=0, rtol=0)
+    assert images[:0].shape == (0, 3, 8, 8)
+    torch.testing.assert_close(torch.cat(list(images.split(2))), whole)
+    assert [len(batch) for batch in images.split(2)] == [2, 2, 1]
+
+
+def test_nothing_is_read_before_it_is_asked_for(tmp_path):
+    images = ImageFiles((tmp_path / "missing.jpg",))
+    assert len(images) == 1
+    with pytest.raises(FileNotFoundError, match=r"missing\.jpg"):
+        images[0]
+
+
+def test_the_middle_is_kept_after_resizing(tmp_path):
+    pixels = np.zeros((200, 400, 3), np.uint8)
+    pixels[50:150, 100:300] = 255  # the middle half of either side
+    Image.fromarray(pixels).save(tmp_path / "wide.png")
+    one = ImageFiles((tmp_path / "wide.png",), resize=256, crop=224)[0]
+    assert one.shape == (3, 224, 224)
+    # 256 pixels show the white square from 64 to 192; cropping 16 on each side leaves 48 to 176.
+    white = one[0] > 0.5
+    assert white.any(0).nonzero().flatten()[[0, -1]].tolist() == [48, 175]
+    assert white.any(1).nonzero().flatten()[[0, -1]].tolist() == [48, 175]
+
+
+@pytest.mark.parametrize("crop", [0, 9])
+def test_an_impossible_crop_is_refused(crop):
+    with pytest.raises(ValueError, match=rf"crop must lie in 1..resize = 8, got {crop}"):
+        ImageFiles((), resize=8, crop=crop)
+    with pytest.raises(ValueError, match="size must be at least 1, got 0"):
+        ImageFiles(()).split(0)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pytest
 import torch
+from helpers_data import script
 from hypothesis import given
 from hypothesis import strategies as st
 
-from w2s_tutorial.networks import smiles
+smiles = script("molecules/smiles")
 
 WELL_KNOWN = {
     "ethanol": "CCO",

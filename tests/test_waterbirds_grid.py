@@ -14,8 +14,6 @@ import torch
 from PIL import Image
 from torch import nn
 
-from w2s_tutorial.datasets import photographs
-from w2s_tutorial.datasets.image_files import ImageFiles
 from w2s_tutorial.tables import load_result
 
 
@@ -77,10 +75,10 @@ def test_the_real_table_goes_all_the_way(data_folder, tmp_path, monkeypatch, scr
 
     def small(split, *, root):
         read = whole(split, root=root)
-        return replace(read, images=ImageFiles(read.images.files, 32, 32))
+        return replace(read, images=script.photographs.ImageFiles(read.images.files, 32, 32))
 
-    whole = photographs.waterbirds
-    monkeypatch.setattr(photographs, "waterbirds", small)
+    whole = script.photographs.waterbirds
+    monkeypatch.setattr(script.photographs, "waterbirds", small)
     options = {"root": tmp_path, "make": random_network, "device": "cpu"}
     monkeypatch.setattr(script, "ETAS", (0.05, 0.3, 0.5))
     script.main("poor", "rich", tmp_path / "out", heads=4, **options)

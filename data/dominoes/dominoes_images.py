@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from w2s_tutorial.datasets.frozen import PARTS
-from w2s_tutorial.datasets.small_images import fashion_mnist, mnist
+from w2s_tutorial.datasets.public import fashion_mnist, mnist
 
 SEED = 0
 CLASSES = (4, 3)  # coat, dress

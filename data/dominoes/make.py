@@ -23,8 +23,8 @@ from dominoes_images import SEED, Source, compose, deal, reserved, source
 from torch import Tensor, nn
 
 from w2s_tutorial.datasets import frozen
-from w2s_tutorial.datasets.catalog import CATALOG
 from w2s_tutorial.datasets.frozen import PARTS
+from w2s_tutorial.datasets.public import CATALOG
 from w2s_tutorial.networks import backbones, bodies, objectives, train
 from w2s_tutorial.networks.features import cached, extract
 from w2s_tutorial.storage import content_key, describe, save_json

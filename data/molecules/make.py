@@ -3,7 +3,7 @@
 A strong one (width 256, 4 blocks) and eight weak ones (widths 8 to 96, 2 blocks, briefly), all by
 hidden tokens and descriptors. Needs RDKit (the extra `chem`), ESOL, FreeSolv and Lipophilicity
 (the loaders download them) and --corpus, a list of SMILES, one per line, plain or .xz. Writes
-weak_WIDTH.npz (weights), features.npz (what the strong one sees of the three data sets) and
+weak_WIDTH.safetensors (weights), features.npz (what the strong one sees of the three data sets) and
 make.json (how they came about). About half an hour of one core; uses a GPU where there is one, on
 which --strong can ask for a larger network and more steps. With --checkpoints FOLDER an
 interrupted run continues there.
@@ -21,16 +21,18 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import chemistry
+import molecular
 import numpy as np
+import smiles
 import torch
+from molecular import WIDTHS, MolecularTransformer, see, weak_network
+from sets import CATALOG, all_molecules
 from torch import Tensor
 
-from w2s_tutorial.datasets import downloads, frozen, tables
-from w2s_tutorial.datasets.catalog import CATALOG
-from w2s_tutorial.networks import bodies, chemistry, molecular, smiles, train, weights
+from w2s_tutorial.datasets import downloads, frozen
+from w2s_tutorial.networks import bodies, train
 from w2s_tutorial.networks.features import cached, extract
-from w2s_tutorial.networks.molecular import MolecularTransformer
-from w2s_tutorial.networks.molecule_features import DATASETS, WIDTHS, see, weak_network
 from w2s_tutorial.storage import content_key, describe, replacing, save_json
 
 HERE = Path(__file__).parent
@@ -68,7 +70,7 @@ def read_corpus(path: Path, store: Path, most: int | None) -> Corpus:
     text = lzma.decompress(path.read_bytes()) if path.suffix == ".xz" else path.read_bytes()
     listed = text.decode().split()[:most]
     short = [line for line in listed if len(smiles.tokenize(line)) <= LONGEST]
-    strings = [tables.all_molecules(name).smiles for name in DATASETS]
+    strings = [all_molecules(name).smiles for name in CATALOG]
     later = {one for rows in strings for one in chemistry.canonical(rows)}
 
     def described() -> Tensor:
@@ -138,12 +140,12 @@ def strong_features(network: MolecularTransformer, corpus: Corpus, device: str) 
     generator = torch.Generator().manual_seed(SEED)
     sample = corpus.tokens[torch.randperm(len(corpus.tokens), generator=generator)[:SAMPLE]]
     usual = extract(network, smiles.Encoded(sample), device=device, dtype=torch.float32)
-    strings = [tables.all_molecules(name).smiles for name in DATASETS]
+    strings = [all_molecules(name).smiles for name in CATALOG]
     parts = [usual, *(see(network, rows, device=device) for rows in strings)]
     decide = torch.arange(sum(map(len, parts))) < len(usual)
     kept = frozen.leading(torch.cat(parts)[:, None], decide, DIRECTIONS)[:, 0].half()
     _, *views = kept.split([len(part) for part in parts])
-    return {name: view.numpy() for name, view in zip(DATASETS, views, strict=True)}
+    return {name: view.numpy() for name, view in zip(CATALOG, views, strict=True)}
 
 
 def main(
@@ -152,14 +154,14 @@ def main(
     trained = {}
     for width, recipe in weak.items():
         network, trained[str(width)] = pretrain(recipe, corpus, device, store)
-        path = folder / f"weak_{width}.npz"
+        path = folder / f"weak_{width}.safetensors"
         facts = {**recipe._asdict(), "loss": trained[str(width)]["loss"]}
-        weights.save(network, path, dtype=torch.float16, **facts)
+        molecular.save(network, path, **facts)
     network, trained["strong"] = pretrain(strong, corpus, device, store)
     with replacing(folder / "features.npz") as partly, partly.open("wb") as target:
         np.savez_compressed(target, **strong_features(network, corpus, device))
     modules = (bodies, chemistry, frozen, molecular, smiles, train)
-    written = [folder / "features.npz", *sorted(folder.glob("weak_*.npz"))]
+    written = [folder / "features.npz", *sorted(folder.glob("weak_*.safetensors"))]
     about = describe(
         "python data/molecules/make.py",
         code=(Path(__file__), *modules),
@@ -170,7 +172,7 @@ def main(
         corpus=corpus.facts,
         networks=trained,
         caffeine={w: see(weak_network(w, folder=folder), [CAFFEINE])[0].tolist() for w in weak},
-        data={name: CATALOG[name].citation for name in DATASETS},
+        data={name: CATALOG[name].citation for name in CATALOG},
     )
     save_json(folder / "make.json", about)
 

@@ -18,10 +18,10 @@ from typing import Any
 
 import pandas as pd
 import torch
+from roles import PROTOCOLS, Outcome, Parts, Views, deal, errors, outcome, views
+from sets import CATALOG
 from torch import Tensor
 
-from w2s_tutorial.molecules import PROTOCOLS, Outcome, Parts, Views, deal, errors, outcome, views
-from w2s_tutorial.networks.molecule_features import DATASETS
 from w2s_tutorial.storage import describe
 from w2s_tutorial.tables import save_result
 from w2s_tutorial.theory.misfit_choice import choose_teacher, mix_teachers, promise_of_mixtures
@@ -120,7 +120,7 @@ def seen_by_all(dataset: str) -> Views:
 def main(folder: Path, seeds: tuple[int, ...]) -> None:
     start = time.process_time()
     made: dict[str, list[pd.DataFrame]] = {"measured": [], "mixtures": [], "classes": []}
-    for dataset in DATASETS:
+    for dataset in CATALOG:
         seen = seen_by_all(dataset)
         for seed in seeds:
             for protocol in PROTOCOLS:
@@ -137,7 +137,7 @@ def main(folder: Path, seeds: tuple[int, ...]) -> None:
                     found = outcome(seen_too, parts)
                     made["measured"].append(measured(key, seen_too, found, parts))
     tables = {name: pd.concat(rows, ignore_index=True).round(4) for name, rows in made.items()}
-    files = [HERE / "features.npz", *sorted(HERE.glob("weak_*.npz"))]
+    files = [HERE / "features.npz", *sorted(HERE.glob("weak_*.safetensors"))]
     provenance = describe(
         "python data/molecules/measure.py",
         files={file.name: file for file in files},

@@ -19,12 +19,12 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import photographs
 import torch
 
 from w2s_tutorial import shares
-from w2s_tutorial.datasets import frozen, photographs
+from w2s_tutorial.datasets import frozen
 from w2s_tutorial.datasets.downloads import folder
-from w2s_tutorial.datasets.image_files import LabeledImages
 from w2s_tutorial.networks import features, pretrained
 from w2s_tutorial.storage import content_key, describe
 from w2s_tutorial.tables import save_result, summarize
@@ -89,7 +89,7 @@ def deal(group: torch.Tensor, *, labeled: float, seed: int) -> torch.Tensor:
 
 
 def _view(
-    name: str, backbone: features.Backbone, found: LabeledImages, kept: Path, device: str
+    name: str, backbone: features.Backbone, found: photographs.Birds, kept: Path, device: str
 ) -> torch.Tensor:
     files = [[path.name, path.stat().st_size] for path in found.images.files]
     key = content_key(name, files, found.images.resize, found.images.crop, backbone)

@@ -6,6 +6,7 @@ paths with ".." are refused, and so is more than a stated number of bytes.
 
 from __future__ import annotations
 
+import errno
 import lzma
 import os
 import shutil
@@ -16,35 +17,25 @@ import zipfile
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path, PurePosixPath
-from typing import IO, cast
+from typing import IO, NamedTuple, cast
 
 MAX_BYTES = 4 * 1024**3
+_DAMAGED = (tarfile.TarError, zipfile.BadZipFile, EOFError, zlib.error, lzma.LZMAError)
+# Encrypted, and compressed in a way that Python has not: a RuntimeError and its subclass.
+_UNREADABLE = (*_DAMAGED, RuntimeError)
+# A file where a folder is or the reverse, a name too long for the disk.
+_CONTRADICTION = (errno.EEXIST, errno.EISDIR, errno.ENOTDIR, errno.ENAMETOOLONG)
 
 
-@dataclass(frozen=True)
-class Member:
+class _Member(NamedTuple):
     """One entry of an archive: `kind` is "file", "folder" or "other" (links, devices)."""
 
     name: str
     size: int
     kind: str
     open: Callable[[], IO[bytes]]
-
-
-def read_member(archive: Path, name: str, *, max_bytes: int = MAX_BYTES) -> bytes:
-    """Content of the plain file `name` in a tar or zip archive.
-
-    Raises:
-        ValueError: if the archive is damaged, has no such plain file, or the file exceeds
-            max_bytes.
-    """
-    for member, content in contents(archive, names={name}, max_bytes=max_bytes):
-        if member == name:
-            return content
-    raise ValueError(f"{archive} has no file {name}")
 
 
 def contents(
@@ -66,34 +57,40 @@ def unpack(archive: Path, into: Path, *, max_bytes: int = MAX_BYTES) -> Path:
     """The folder `into` with all files of a tar or zip archive; nothing is done if it exists.
 
     Files are written aside and the folder is moved into place at the end, so that a folder of
-    this name is always complete.
+    this name is always complete. Of two processes that do so the later one takes the earlier's.
 
     Raises:
-        ValueError: if the archive is damaged, an entry is a link, a device or leads out of the
-            folder, or the files together exceed max_bytes; nothing is left behind.
+        ValueError: if the archive is damaged, encrypted or contradicts itself, an entry is a
+            link, a device or leads out of the folder, or the files together exceed max_bytes;
+            nothing is left behind.
     """
     if into.is_dir():
         return into
     into.parent.mkdir(parents=True, exist_ok=True)
-    with (
-        tempfile.TemporaryDirectory(prefix=".partial-", dir=into.parent) as scratch,
-        _readable(archive),
-    ):
-        aside = Path(scratch) / into.name
+    with tempfile.TemporaryDirectory(prefix=".partial-", dir=into.parent) as scratch:
+        aside = Path(scratch) / "whole"
         aside.mkdir()
-        for member in _checked(archive, max_bytes):
-            target = aside / member.name
-            if member.kind == "folder":
-                target.mkdir(parents=True, exist_ok=True)
-            else:
-                target.parent.mkdir(parents=True, exist_ok=True)
-                with member.open() as source, target.open("wb") as sink:
-                    shutil.copyfileobj(source, sink)
-        os.replace(aside, into)
+        with _readable(archive):
+            for member in _checked(archive, max_bytes):
+                _write(member, aside / member.name)
+        try:
+            os.replace(aside, into)
+        except OSError:
+            if not into.is_dir():
+                raise
     return into
 
 
-def _checked(archive: Path, max_bytes: int) -> Iterator[Member]:
+def _write(member: _Member, target: Path) -> None:
+    if member.kind == "folder":
+        target.mkdir(parents=True, exist_ok=True)
+        return
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with member.open() as source, target.open("wb") as sink:
+        shutil.copyfileobj(source, sink)
+
+
+def _checked(archive: Path, max_bytes: int) -> Iterator[_Member]:
     """The entries of an archive, up to the first that must not be written.
 
     Sizes may be trusted: both libraries read as many bytes as an entry declares, never more.
@@ -105,32 +102,37 @@ def _checked(archive: Path, max_bytes: int) -> Iterator[Member]:
             raise ValueError(f"{archive}: entry {member.name!r} leads out of the folder")
         if member.kind == "other":
             raise ValueError(f"{archive}: entry {member.name!r} is neither a file nor a folder")
+        if member.kind == "file" and not path.parts:
+            raise ValueError(f"{archive}: a file must have a name, got {member.name!r}")
         total += member.size
         if total > max_bytes:
             raise ValueError(f"{archive}: more than {max_bytes} bytes when unpacked")
         yield member
 
 
-def _members(archive: Path) -> Iterator[Member]:
+def _members(archive: Path) -> Iterator[_Member]:
     if zipfile.is_zipfile(archive):
         with zipfile.ZipFile(archive) as opened:
             for info in opened.infolist():
                 mode = stat.S_IFMT(info.external_attr >> 16)
                 plain = mode in (0, stat.S_IFREG, stat.S_IFDIR)  # 0: written without Unix modes
                 kind = "other" if not plain else "folder" if info.is_dir() else "file"
-                yield Member(info.filename, info.file_size, kind, partial(opened.open, info))
+                yield _Member(info.filename, info.file_size, kind, partial(opened.open, info))
         return
     with tarfile.open(archive) as opened_tar:
         for entry in opened_tar:
             kind = "file" if entry.isreg() else "folder" if entry.isdir() else "other"
             read = cast(Callable[[], IO[bytes]], partial(opened_tar.extractfile, entry))
-            yield Member(entry.name, entry.size, kind, read)
+            yield _Member(entry.name, entry.size, kind, read)
 
 
 @contextmanager
 def _readable(archive: Path) -> Iterator[None]:
-    damaged = (tarfile.TarError, zipfile.BadZipFile, EOFError, zlib.error, lzma.LZMAError)
     try:
         yield
-    except damaged as error:
-        raise ValueError(f"{archive} is damaged, delete it: {error}") from error
+    except _UNREADABLE as error:
+        raise ValueError(f"{archive} is damaged or cannot be read, delete it: {error}") from error
+    except OSError as error:
+        if error.errno in _CONTRADICTION:
+            raise ValueError(f"{archive} has names that no folder can hold: {error}") from error
+        raise

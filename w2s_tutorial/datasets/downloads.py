@@ -1,25 +1,36 @@
 """Files of real data sets: fetched once, verified by content, never half there.
 
 Files live in the folder that the environment variable W2S_DATA names (default: a per-user
-cache). A file that is already there with the right content is used in place, so the folder may
-be read-only. With W2S_OFFLINE=1 nothing is downloaded.
+cache). A file that is already there with the right content is used in place; what a read-only
+folder lacks comes into the per-user cache. With W2S_OFFLINE=1 nothing is downloaded.
 """
 
 from __future__ import annotations
 
+import errno
 import gzip
 import hashlib
 import importlib.util
 import os
+import tarfile
 import tempfile
+import time
+import zipfile
 import zlib
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from typing import IO, Any, cast
+from typing import IO, Any, TypeVar, cast
 
-from w2s_tutorial.datasets.archives import read_member
+from filelock import FileLock
+
+from w2s_tutorial.datasets.archives import MAX_BYTES, contents, unpack
 from w2s_tutorial.flags import flag
+
+T = TypeVar("T")
+_SLOWEST = 1000  # bytes a second, on average: a server below that counts as stalled
 
 
 @dataclass(frozen=True)
@@ -31,8 +42,9 @@ class File:
         urls: addresses, tried in order; none where the file comes out of `archive`.
         hash: "sha256:..." or "md5:..." of the content: of the bytes after gunzip (compressors
             differ, the content does not), but of a .tar.gz itself. None: not known, so that the
-            loader has to verify what it reads.
-        size: bytes to download, where known.
+            loader has to verify what it reads; what is called an archive must be one.
+        size: bytes to download, where known. A server that sends ten times as many is cut off
+            (some send unzipped what they offer as .gz).
         archive: the file that holds this one, as its member `member`.
     """
 
@@ -44,22 +56,34 @@ class File:
     member: str = ""
 
 
+@dataclass(frozen=True)
+class Dataset:
+    """A data set: files by role, where it comes from, under which terms, whom to cite."""
+
+    homepage: str
+    licence: str
+    citation: str
+    files: Mapping[str, File] = field(default_factory=dict)
+
+
 def folder() -> Path:
     """The data folder: W2S_DATA, or a per-user cache where that is not set."""
     named = os.environ.get("W2S_DATA", "")
-    return Path(named).expanduser() if named else Path(_pooch().os_cache("w2s_tutorial"))
+    return Path(named).expanduser() if named else _cache()
 
 
 def fetch(file: File, *, quiet: bool = False, timeout: float = 30.0) -> Path:
     """Path of the file with verified content: found in the data folder, or downloaded into it.
 
     A download is written aside, verified, then moved into place in one step: an interrupted one
-    leaves only a folder named .partial-*, which is never read.
+    leaves only a folder named .partial-*, which is never read. Processes that want the same file
+    wait for the first.
 
     Args:
         file: what to fetch.
         quiet: no progress bar.
-        timeout: seconds without a byte after which a server counts as stalled.
+        timeout: seconds without a byte, or below a kilobyte a second, after which a server counts
+            as stalled.
 
     Raises:
         FileNotFoundError: if the file is missing and may not or cannot be downloaded; the message
@@ -68,32 +92,25 @@ def fetch(file: File, *, quiet: bool = False, timeout: float = 30.0) -> Path:
         ValueError: if the file should be in an archive, and is not, or has another content there.
         ImportError: if a download is needed and pooch is missing.
     """
-    place = folder() / file.path
-    failures = []
-    for stored in (place, place.with_name(place.name + ".gz")):
-        if stored.is_file():
-            problem = mismatch(file, stored)
-            if problem is None:
-                return stored
-            failures.append(f"{stored}: {problem}")
-    if file.archive is not None:
-        archive = fetch(file.archive, quiet=quiet, timeout=timeout)
-        return _store(
-            file, place, lambda aside: aside.write_bytes(read_member(archive, file.member))
-        )
-    offline = flag("W2S_OFFLINE")
-    if offline or not file.urls:
-        reason = "is missing and W2S_OFFLINE is set" if offline else "has no address"
-        size = f" ({file.size} bytes)" if file.size else ""
-        origin = ", from" if file.urls else ""
-        text = f"{file.path} {reason}: put it{size} at {place} or {place.name}.gz{origin}"
-        raise FileNotFoundError("\n  ".join([text, *file.urls, *failures]))
-    for url in file.urls:
-        try:
-            return _download(file, url, quiet=quiet, timeout=timeout)
-        except (OSError, ValueError) as error:  # requests raises subclasses of OSError
-            failures.append(f"{url}: {error}")
-    raise OSError("\n  ".join([f"{file.path} could not be downloaded", *failures]))
+    return _where_one_may_write(lambda home: _fetch(file, home, quiet, timeout))
+
+
+def unpacked(file: File, name: str, *, quiet: bool = False) -> Path:
+    """The folder `name` of the data folder with all that is in an archive, fetched on first use.
+
+    Raises:
+        ValueError: if the archive is damaged or dangerous, see `archives.unpack`.
+        OSError: as `fetch`.
+    """
+
+    def into(home: Path) -> Path:
+        if (home / name).is_dir():
+            return home / name
+        archive = fetch(file, quiet=quiet)
+        with _alone(home / name):
+            return unpack(archive, home / name)
+
+    return _where_one_may_write(into)
 
 
 def read(path: Path) -> bytes:
@@ -102,10 +119,99 @@ def read(path: Path) -> bytes:
         return stream.read()
 
 
-def mismatch(file: File, stored: Path) -> str | None:
+def _fetch(file: File, home: Path, quiet: bool, timeout: float) -> Path:
+    place, failures = home / file.path, []
+    with _alone(place):
+        for stored in (place, place.with_name(place.name + ".gz")):
+            if stored.is_file():
+                problem = _problem(file, stored)
+                if problem is None:
+                    return stored
+                failures.append(f"{stored}: {problem}")
+        if file.archive is not None:
+            archive = fetch(file.archive, quiet=quiet, timeout=timeout)
+            found = dict(contents(archive, names={file.member}))
+            if file.member not in found:
+                raise ValueError(f"{archive} has no file {file.member}")
+            return _store(file, place, lambda aside: aside.write_bytes(found[file.member]))
+        offline = flag("W2S_OFFLINE")
+        if offline or not file.urls:
+            reason = "is missing and W2S_OFFLINE is set" if offline else "has no address"
+            size = f" ({file.size} bytes)" if file.size else ""
+            origin = ", from" if file.urls else ""
+            text = f"{file.path} {reason}: put it{size} at {place} or {place.name}.gz{origin}"
+            raise FileNotFoundError("\n  ".join([text, *file.urls, *failures]))
+        for url in file.urls:
+            zipped = url.endswith(".gz") and not file.path.endswith(".gz")
+            stored = place.with_name(place.name + ".gz") if zipped else place
+            get = partial(_Meter(file, quiet, timeout).get, url)
+            try:
+                return _store(file, stored, get)
+            except (OSError, ValueError) as error:  # requests raises subclasses of OSError
+                if _may_not_write(error):
+                    raise
+                failures.append(f"{url}: {error}")
+    raise OSError("\n  ".join([f"{file.path} could not be downloaded", *failures]))
+
+
+class _Meter:
+    """Counts what a server sends, as pooch's progress bar, and stops too much or too slow."""
+
+    def __init__(self, file: File, quiet: bool, timeout: float) -> None:
+        self.total, self.read, self.start, self.timeout = 0, 0, time.monotonic(), timeout
+        self.limit = 10 * file.size + 2**16 if file.size else MAX_BYTES
+        self.shown, self.bar = not quiet and importlib.util.find_spec("tqdm") is not None, None
+
+    def get(self, url: str, target: Path) -> None:
+        _pooch().HTTPDownloader(progressbar=self, timeout=self.timeout)(url, str(target), None)
+
+    def update(self, count: int) -> None:
+        self.read += count
+        seconds = time.monotonic() - self.start
+        if max(self.read, self.total) > self.limit:
+            raise ValueError(f"sends more than {self.limit} bytes")
+        if seconds > self.timeout and self.read < _SLOWEST * seconds:
+            raise TimeoutError(f"sent {self.read} bytes in {seconds:.0f} seconds")
+        if self.shown and self.bar is None:
+            self.bar = _bar(self.total)
+        if self.bar is not None:
+            self.bar.update(count)
+
+    def reset(self) -> None:
+        """At the end pooch counts once more, all at once."""
+        self.read, self.start = 0, time.monotonic()
+        if self.bar is not None:
+            self.bar.reset()
+
+    def close(self) -> None:
+        if self.bar is not None:
+            self.bar.close()
+
+
+def _bar(total: int) -> Any:
+    from tqdm import tqdm
+
+    return tqdm(total=total, unit="B", unit_scale=True)
+
+
+def _store(file: File, stored: Path, write: Callable[[Path], Any]) -> Path:
+    stored.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".partial-", dir=stored.parent) as partial:
+        aside = Path(partial) / stored.name
+        write(aside)
+        problem = _problem(file, aside)
+        if problem is not None:
+            raise ValueError(problem)
+        os.replace(aside, stored)
+    return stored
+
+
+def _problem(file: File, stored: Path) -> str | None:
     """What is wrong with the content of a stored file, or None if it is as expected or unknown."""
     if file.hash is None:
-        return None
+        archive = file.path.endswith((".zip", ".tar", ".tar.gz", ".tgz", ".tar.xz"))
+        sound = not archive or zipfile.is_zipfile(stored) or tarfile.is_tarfile(stored)
+        return None if sound else "this is no archive"
     algorithm, expected = file.hash.split(":")
     try:
         with _open(stored) as stream:
@@ -113,17 +219,6 @@ def mismatch(file: File, stored: Path) -> str | None:
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
         return f"damaged gzip file ({error})"
     return None if found == expected else f"content is {algorithm}:{found}, expected {file.hash}"
-
-
-def _pooch() -> Any:
-    try:
-        import pooch
-    except ImportError as error:
-        raise ImportError(
-            "downloading needs pooch: install w2s-tutorial[data], or put the files into a folder "
-            "of your own and name it in W2S_DATA"
-        ) from error
-    return pooch
 
 
 def _open(path: Path) -> IO[bytes]:
@@ -135,22 +230,38 @@ def _open(path: Path) -> IO[bytes]:
     return path.open("rb")
 
 
-def _download(file: File, url: str, *, quiet: bool, timeout: float) -> Path:
-    zipped = url.endswith(".gz") and not file.path.endswith(".gz")
-    stored = folder() / (file.path + ".gz" if zipped else file.path)
-    get = _pooch().HTTPDownloader(
-        progressbar=not quiet and importlib.util.find_spec("tqdm") is not None, timeout=timeout
-    )
-    return _store(file, stored, lambda aside: get(url, str(aside), None))
+@contextmanager
+def _alone(place: Path) -> Iterator[None]:
+    """One process of this machine at a time; the lock lies elsewhere, for folders of others."""
+    key = hashlib.sha256(f"{getattr(os, 'getuid', str)()} {place.absolute()}".encode()).hexdigest()
+    with FileLock(Path(tempfile.gettempdir()) / f"w2s-{key[:24]}.lock"):
+        yield
 
 
-def _store(file: File, stored: Path, write: Callable[[Path], Any]) -> Path:
-    stored.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=".partial-", dir=stored.parent) as partial:
-        aside = Path(partial) / stored.name
-        write(aside)
-        problem = mismatch(file, aside)
-        if problem is not None:
-            raise ValueError(problem)
-        os.replace(aside, stored)
-    return stored
+def _where_one_may_write(work: Callable[[Path], T]) -> T:
+    """What work makes of the data folder or, if that is read-only, of the per-user cache."""
+    try:
+        return work(folder())
+    except OSError as error:
+        if not _may_not_write(error) or folder() == _cache():
+            raise
+        return work(_cache())
+
+
+def _may_not_write(error: Exception) -> bool:
+    return getattr(error, "errno", None) in (errno.EACCES, errno.EPERM, errno.EROFS)
+
+
+def _cache() -> Path:
+    return Path(_pooch().os_cache("w2s_tutorial"))
+
+
+def _pooch() -> Any:
+    try:
+        import pooch
+    except ImportError as error:
+        raise ImportError(
+            "downloading needs pooch: install w2s-tutorial[data], or put the files into a folder "
+            "of your own and name it in W2S_DATA"
+        ) from error
+    return pooch

@@ -132,12 +132,11 @@ def dominoes_features(names: Sequence[str] = BACKBONES) -> FrozenFeatures:
         ValueError: if a name is none of them.
         FileNotFoundError: if the file is in neither place; the message names both.
     """
-    places = (DOMINOES, folder() / "dominoes" / "features.npz")
-    found = next((path for path in places if path.is_file()), None)
-    if found is None:
+    found = DOMINOES if DOMINOES.is_file() else folder() / "dominoes" / "features.npz"
+    if not found.is_file():
         raise FileNotFoundError(
             "the features of Dominoes (15 MB) come with a clone of the repository, there as "
-            f"data/dominoes/features.npz: work in the clone, or copy the file to {places[1]}"
+            f"data/dominoes/features.npz: work in the clone, or copy the file to {found}"
         )
     return load(found, names)
 

@@ -46,7 +46,7 @@ def extract(
 
     Args:
         images: (n, channels, height, width), anywhere; features come back to the same place. Or
-            files with such images, like `datasets.image_files.ImageFiles`: features then come to
+            files with such images, read when they are asked for: features then come to
             the CPU.
         batch_size: images per pass; it changes speed and memory, not the features (up to the
             rounding of the device's matrix products).

@@ -1,4 +1,4 @@
-"""A transformer that reads molecules, and what it is trained for.
+"""A transformer that reads molecules, what it is trained for, and what it sees.
 
 Two objectives at once, those of MolBERT, the strong network of the misfit paper: guess hidden
 tokens, and tell the molecule's descriptors. Deterministic: no dropout anywhere.
@@ -8,16 +8,25 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
 
+import numpy as np
+import smiles
 import torch
+from smiles import NOT_ASKED, PAD, lengths
 from torch import Tensor, nn
 from torch.nn import functional
 
 from w2s_tutorial.networks.backbones import Backbone
 from w2s_tutorial.networks.bodies import initialize, transformer
-from w2s_tutorial.networks.smiles import NOT_ASKED, PAD, lengths
+from w2s_tutorial.networks.features import extract
 from w2s_tutorial.seeds import Seed, generator_of
+from w2s_tutorial.storage import load_tensors, save_tensors
 
+HERE = Path(__file__).parent
+WIDTHS = (8, 12, 16, 24, 32, 48, 64, 96)
+"""Widths of the weak networks, each its number of features."""
 HEADS = 4  # of attention, see `bodies.transformer`
 
 
@@ -137,3 +146,53 @@ def assemble(
         "descriptors": descriptors,
     }
     return network
+
+
+def save(network: MolecularTransformer, path: Path | str, **facts: Any) -> None:
+    """Write a network in float16, which rounds its weights by 5e-4, with facts about it."""
+    weights = {name: value.half() for name, value in network.state_dict().items()}
+    save_tensors(path, weights, recipe=network.recipe, **facts)
+
+
+def weak_network(width: int, *, folder: Path | str = HERE) -> MolecularTransformer:
+    """A frozen weak network as `save` wrote it: two blocks, briefly trained.
+
+    Raises:
+        ValueError: if width is none of WIDTHS.
+    """
+    if width not in WIDTHS:
+        raise ValueError(f"width must be one of {WIDTHS}, got {width}")
+    weights, facts = load_tensors(Path(folder) / f"weak_{width}.safetensors")
+    network = assemble(**facts["recipe"])
+    network.load_state_dict({name: value.float() for name, value in weights.items()}, assign=True)
+    return network.eval().requires_grad_(False)
+
+
+def see(
+    network: MolecularTransformer, strings: Sequence[str], *, device: torch.device | str = "cpu"
+) -> Tensor:
+    """Features (n, d) float32 of n SMILES strings.
+
+    Raises:
+        ValueError: if there is no string, or one is no SMILES.
+    """
+    tokens = smiles.encode(strings, network.vocabulary)
+    order = smiles.lengths(tokens).argsort()  # batches of equal length have little padding
+    sorted_tokens = smiles.Encoded(tokens[order])
+    features = extract(network, sorted_tokens, batch_size=64, device=device, dtype=torch.float32)
+    return features[order.argsort()]
+
+
+def strong_features(name: str, *, folder: Path | str = HERE) -> Tensor:
+    """What the strong network sees of a data set: (n, 160) float32, in the order of its file.
+
+    In the directions of largest variance over the molecules of its training, largest first, and
+    divided by one number, so that the variances there sum to 160.
+
+    Raises:
+        ValueError: if name is none of the three.
+    """
+    with np.load(Path(folder) / "features.npz", allow_pickle=False) as stored:
+        if name not in stored.files:
+            raise ValueError(f"name must be one of {', '.join(stored.files)}, got {name!r}")
+        return torch.from_numpy(stored[name]).float()

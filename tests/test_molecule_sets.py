@@ -4,13 +4,14 @@ import json
 
 import pytest
 import torch
-from helpers_data import offer_dataset, real_data, serve
+from helpers_data import offered, real_data, script, serve
 from hypothesis import given
 from hypothesis import strategies as st
 
-from w2s_tutorial.datasets.catalog import CATALOG
 from w2s_tutorial.datasets.downloads import read
-from w2s_tutorial.datasets.tables import chembench_split, molecules, sst2
+
+sets = script("molecules/sets")
+chembench_split, all_molecules = sets.chembench_split, sets.all_molecules
 
 PARTS = ("train", "validation", "test")
 SIZES = {"esol": (902, 113, 113), "freesolv": (513, 64, 65), "lipophilicity": (3360, 420, 420)}
@@ -19,7 +20,7 @@ CHEMBENCH = {"esol": "ESOL", "freesolv": "FreeSolv", "lipophilicity": "Lipop"}
 
 def need(data_folder, monkeypatch, name):
     return real_data(
-        data_folder, monkeypatch, *(file.path for file in CATALOG[name].files.values())
+        data_folder, monkeypatch, *(file.path for file in sets.CATALOG[name].files.values())
     )
 
 
@@ -55,13 +56,12 @@ def test_the_split_is_the_published_one(data_folder, monkeypatch, name, seed):
 @pytest.mark.parametrize("name", SIZES)
 def test_real_molecules(data_folder, monkeypatch, name):
     need(data_folder, monkeypatch, name)
-    parts = {part: molecules(name, part, seed=122) for part in PARTS}
-    assert tuple(len(part) for part in parts.values()) == SIZES[name]
-    for part in parts.values():
-        assert part.target.dtype == torch.float64
-        assert part.target.shape == part.row.shape == (len(part.smiles),)
-        assert part.target.isfinite().all()
-        assert all(smiles and smiles == smiles.strip() for smiles in part.smiles)
+    found = all_molecules(name)
+    assert len(found) == sum(SIZES[name])
+    assert found.target.dtype == torch.float64
+    assert found.target.shape == (len(found.smiles),)
+    assert found.target.isfinite().all()
+    assert all(smiles and smiles == smiles.strip() for smiles in found.smiles)
 
 
 @pytest.mark.parametrize(
@@ -77,7 +77,8 @@ def test_error_of_the_training_mean_is_as_computed_elsewhere(
 ):
     need(data_folder, monkeypatch, name)
     for seed, expected in zip((122, 123, 124), published, strict=True):
-        train, test = (molecules(name, part, seed=seed).target for part in ("train", "test"))
+        target, split = all_molecules(name).target, chembench_split(sum(SIZES[name]), seed=seed)
+        train, test = target[split["train"]], target[split["test"]]
         error = (test - train.mean()).square().mean().item()
         digits = 3 if expected < 2 else 2
         assert round(error, digits) == expected
@@ -87,39 +88,13 @@ def test_blanks_around_smiles_are_stripped(monkeypatch, tmp_path):
     lines = "".join(f'"a, b",C{"C" * i} ,{i}.5,0\n' for i in range(10))
     with serve() as web:
         table = {"table": ("iupac,smiles,expt,calc\n" + lines).encode()}
-        offer_dataset(web, monkeypatch, tmp_path, "freesolv", table)
-        train = molecules("freesolv", "train", seed=0, quiet=True)
-    assert train.smiles == tuple("C" * (int(row) + 1) for row in train.row)
-    assert train.target.tolist() == [int(row) + 0.5 for row in train.row]
+        dataset = offered(web, monkeypatch, tmp_path, table)
+        monkeypatch.setitem(sets.CATALOG, "freesolv", dataset)
+        found = all_molecules("freesolv", quiet=True)
+    assert found.smiles == tuple("C" * (k + 1) for k in range(10))
+    assert found.target.tolist() == [k + 0.5 for k in range(10)]
 
 
-def test_sst2_is_read_line_by_line(monkeypatch, tmp_path):
-    body = "sentence\tlabel\n\"quoted start \t1\nno , not 'that' \t0\n"
-    with serve() as web:
-        offer_dataset(web, monkeypatch, tmp_path, "sst2", {"train": body.encode()})
-        phrases, labels = sst2("train", quiet=True)
-    assert phrases == ('"quoted start', "no , not 'that'")
-    assert labels.tolist() == [1, 0]
-
-
-@pytest.mark.parametrize(("split", "n"), [("train", 67_349), ("validation", 872)])
-def test_real_sst2(data_folder, monkeypatch, split, n):
-    need(data_folder, monkeypatch, "sst2")
-    phrases, labels = sst2(split)
-    assert len(phrases) == n
-    assert labels.shape == (n,)
-    assert labels.unique().tolist() == [0, 1]
-    assert all(phrases)
-
-
-@pytest.mark.parametrize(
-    ("call", "message"),
-    [
-        (lambda: sst2("test"), "split must be one of 'train', 'validation', got 'test'"),
-        (lambda: molecules("qm9", "test", seed=1), "name must be one of 'esol', .*got 'qm9'"),
-        (lambda: molecules("esol", "dev", seed=1), "split must be one of .*got 'dev'"),
-    ],
-)
-def test_unknown_names_are_refused(call, message):
-    with pytest.raises(ValueError, match=message):
-        call()
+def test_an_unknown_set_is_refused():
+    with pytest.raises(ValueError, match=r"name must be one of 'esol', .*got 'qm9'"):
+        all_molecules("qm9")

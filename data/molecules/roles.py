@@ -1,26 +1,20 @@
 """The four roles on real molecules: eight weak networks teach a strong one, by ridge heads.
 
-For the chapter on misfit. The data sets are downloaded on first use (`datasets.tables`); the
-networks and features are delivered (`networks.molecule_features`).
+For the chapter on misfit. The data sets are downloaded on first use; networks and features lie
+here.
 """
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, NamedTuple, cast
+from typing import NamedTuple
 
 import torch
+from molecular import HERE, WIDTHS, see, strong_features, weak_network
+from sets import all_molecules, chembench_split
 from torch import Tensor
 
-from w2s_tutorial.datasets.tables import all_molecules, chembench_split
 from w2s_tutorial.heads import fit_ridge_validated
-from w2s_tutorial.networks.molecule_features import (
-    DATA,
-    WIDTHS,
-    see,
-    strong_features,
-    weak_network,
-)
 from w2s_tutorial.storage import generator_for
 
 PENALTIES = tuple(10.0 ** (k / 2) for k in range(-12, 7))
@@ -45,15 +39,15 @@ class Views(NamedTuple):
     label: Tensor
 
 
-def views(dataset: str, *, folder: Path | str = DATA) -> Views:
+def views(dataset: str, *, folder: Path | str = HERE) -> Views:
     """What all delivered networks see of a data set, whose strings and labels are downloaded.
 
     Raises:
-        ValueError: if dataset is none of `molecule_features.DATASETS`.
+        ValueError: if dataset is none of `sets.CATALOG`.
         OSError: if its file is neither there nor to be had, see `datasets.downloads.fetch`.
     """
     strong = strong_features(dataset, folder=folder)
-    table = all_molecules(cast(Any, dataset))
+    table = all_molecules(dataset)
     weak = {width: see(weak_network(width, folder=folder), table.smiles) for width in WIDTHS}
     return Views(strong, weak, table.target)
 
@@ -63,7 +57,7 @@ def deal(dataset: str, seed: int, protocol: str, n: int) -> Parts:
 
     Args:
         dataset: its name, which decides with the seed how the training part is halved.
-        seed: of the split, as for `datasets.tables.molecules`.
+        seed: of the split, see `sets.chembench_split`.
         protocol: "whole": weak head and student learn on all training molecules, the one from
             their labels, the other from the weak head's answers. "halves": each has one half,
             drawn at random.
