@@ -55,7 +55,8 @@ def loss(network, images, labels):
 
 
 def noisy(images, labels, *, generator):
-    noise = torch.randint(0, 20, images.shape, generator=generator, dtype=torch.uint8)
+    options = {"generator": generator, "dtype": torch.uint8, "device": images.device}
+    noise = torch.randint(0, 20, images.shape, **options)
     return images // 2 + noise, labels
 
 

@@ -158,7 +158,7 @@ def random_mistakes(target: Tensor, rate: Tensor, *, seed: Seed) -> Tensor:
     if not ((rate >= 0) & (rate <= 1)).all():
         raise ValueError(f"rate must lie in [0, 1], got {rate.min():g} to {rate.max():g}")
     order = torch.rand(h, n, generator=generator).argsort(-1).to(target.device)
-    wrong = order < (rate * n).round()[:, None]
+    wrong = order < (rate.to(target.device) * n).round()[:, None]
     shift = torch.randint(1, c, (h, n), generator=generator).to(target.device)
     label = target.argmax(-1)
     label = torch.where(wrong, (label + shift) % c, label)

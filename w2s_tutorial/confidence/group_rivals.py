@@ -74,7 +74,7 @@ def just_train_twice(
     if (upweight < 1).any():
         raise ValueError(f"upweight must be at least 1, got {float(upweight.min())}")
     wrong = first(x).argmax(-1) != label.argmax(-1)
-    weight = torch.where(wrong[:, None], upweight.to(label.dtype)[:, None], 1.0)  # (b, m, n)
+    weight = torch.where(wrong[:, None], upweight.to(label)[:, None], 1.0)  # (b, m, n)
     penalty = l2.to(label.dtype).repeat(len(label))
     target = label.repeat_interleave(len(l2), 0)
     return fit_logistic(x, target, l2=penalty, example_weight=weight.flatten(0, 1), tol=TOL)

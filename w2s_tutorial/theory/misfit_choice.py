@@ -94,7 +94,7 @@ def mix_teachers(matrix: Tensor, vector: Tensor) -> Tensor:
     if matrix.shape != (k, k) or vector.dim() != 1 or not k:
         shapes = tuple(matrix.shape), tuple(vector.shape)
         raise ValueError(f"matrix must be (k, k) and vector (k,), got {shapes}")
-    q, c = matrix.double().numpy(), vector.double().numpy()
+    q, c = (part.double().cpu().numpy() for part in (matrix, vector))
     if not (np.isfinite(q).all() and np.isfinite(c).all() and np.allclose(q, q.T)):
         raise ValueError("matrix must be symmetric, and both finite")
     scale = max(np.abs(q).max(), np.abs(c).max()) or 1.0
@@ -113,4 +113,4 @@ def mix_teachers(matrix: Tensor, vector: Tensor) -> Tensor:
         for start in starts
     ]
     best = np.clip(min(found, key=lambda result: result.fun).x, 0, None)
-    return torch.from_numpy(best / best.sum())
+    return torch.from_numpy(best / best.sum()).to(matrix.device)
