@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import chapter_runs
 import chapters
+import inputs
 import pytest
 import small_books
 from conftest import Built, build
@@ -18,9 +20,9 @@ def page(tmp_path: Path) -> Path:
     return small_books.small_book(tmp_path, {"Chapters": ["page"]}) / "book" / "page.md"
 
 
-def build_small(page: Path) -> Built:
+def build_small(page: Path, **env: str) -> Built:
     folder = page.parents[1]
-    return build(folder, None, "-W", "--keep-going", PYTHONPATH=str(folder))
+    return build(folder, None, "-W", "--keep-going", PYTHONPATH=str(folder), **env)
 
 
 @pytest.mark.parametrize("chapter", chapters.chapters())
@@ -50,42 +52,116 @@ def test_an_error_in_a_chapter_stops_the_build(page: Path) -> None:
     assert "ZeroDivisionError" in built.log
 
 
-def test_a_warning_in_a_chapter_stops_the_build(page: Path) -> None:
-    code = "import warnings\nwarnings.warn('careful')"
-    page.write_text(page_with(code))
+def test_what_a_chapter_writes_to_stderr_stops_the_build_and_is_not_kept(page: Path) -> None:
+    page.write_text(page_with("import warnings\nwarnings.warn('careful')"))
     built = build_small(page)
     assert not built.ok
-    assert "stderr was found in the cell outputs" in built.log
+    assert "page: cell 1 wrote to stderr:" in built.log
+    assert "UserWarning: careful" in built.log
+    assert not list(built.cache.glob("executed/*/base.ipynb"))
 
 
-def test_a_chapter_runs_again_when_the_package_or_the_data_change(page: Path) -> None:
-    code = "import w2s_tutorial\nprint('answer', w2s_tutorial.answer)"
-    page.write_text(page_with(code))
+def test_a_chapter_runs_in_settings_of_the_builds_own(page: Path, tmp_path: Path) -> None:
+    hostile = tmp_path / "hostile"
+    (hostile / "profile_default" / "startup").mkdir(parents=True)
+    (hostile / "matplotlibrc").write_text("text.color: white\n")
+    (hostile / "profile_default" / "startup" / "own.py").write_text("print('my start-up')")
+    page.write_text(
+        page_with(
+            "import matplotlib\nimport matplotlib.pyplot\nimport os\n"
+            "print('ink', matplotlib.rcParams['text.color'])\n"
+            "print('threads', os.environ['OMP_NUM_THREADS'])"
+        )
+    )
+    rc = str(hostile / "matplotlibrc")
+    own = {"MPLCONFIGDIR": str(hostile), "MATPLOTLIBRC": rc, "IPYTHONDIR": str(hostile)}
+    poor = {"HOME": "/proc/no-home", "LC_ALL": "C", "OMP_NUM_THREADS": "2"}
+    built = build_small(page, **own, **poor)
+    assert built.ok, built.log
+    text = (built.html / "page.html").read_text()
+    assert "ink black" in text
+    assert "threads 1" in text
+    assert "my start-up" not in text
+    assert "without encryption" not in built.log
+
+
+def test_two_builds_at_once_take_turns(page: Path) -> None:
+    page.write_text(page_with("import time\ntime.sleep(2)\nprint('done')"))
+    with ThreadPoolExecutor() as pool:
+        both = list(pool.map(build_small, [page, page]))
+    assert all(built.ok for built in both), both[0].log + both[1].log
+    assert sum("Another build is at work here" in built.log for built in both) == 1
+    assert sum("Using cached notebook" in built.log for built in both) >= 1
+
+
+def test_a_chapter_runs_again_when_what_it_imports_changes(page: Path) -> None:
+    page.write_text(page_with("import w2s_tutorial\nprint('answer', w2s_tutorial.answer)"))
     first = build_small(page)
     assert first.ok, first.log
     assert "answer 41" in (first.html / "page.html").read_text()
     cached = sorted(first.cache.glob("executed/*/base.ipynb"))
     written = [path.stat().st_mtime_ns for path in cached]
 
+    (page.parents[1] / "w2s_tutorial" / "other.py").write_text("answer = 40\n")
     build_small(page)
-    assert [path.stat().st_mtime_ns for path in cached] == written, "nothing had changed"
+    assert [path.stat().st_mtime_ns for path in cached] == written, "nothing it uses had changed"
 
     (page.parents[1] / "w2s_tutorial" / "__init__.py").write_text("answer = 42\n")
     second = build_small(page)
     assert second.ok, second.log
     assert "answer 42" in (second.html / "page.html").read_text()
 
-    (page.parents[1] / "data").mkdir()
-    (page.parents[1] / "data" / "numbers.csv").write_text("1\n")
-    written = [path.stat().st_mtime_ns for path in cached]
-    build_small(page)
-    assert [path.stat().st_mtime_ns for path in cached] != written, "data/ is no input"
+
+FILES = {
+    "w2s_tutorial/__init__.py": "from w2s_tutorial.a import f\nfrom w2s_tutorial.b import g\n",
+    "w2s_tutorial/a.py": "def f():\n    from w2s_tutorial.parts import p\n",
+    "w2s_tutorial/b.py": "FOLDER = 'data' / 'two'\n",
+    "w2s_tutorial/parts/__init__.py": "from w2s_tutorial.parts.one import p\n"
+    "from w2s_tutorial.parts.two import q\n",
+    "w2s_tutorial/parts/one.py": "",
+    "w2s_tutorial/parts/two.py": "",
+    "data/one/x.csv": "1",
+    "data/one/make.py": "",
+    "data/two/x.csv": "2",
+}
+
+
+@pytest.mark.parametrize(
+    ("code", "expected"),
+    [
+        ("import torch", set()),
+        ("from w2s_tutorial import f", {"__init__", "a", "parts/__init__", "parts/one"}),
+        ("import w2s_tutorial as w2s\nw2s.g()", {"__init__", "b", "data/two/x.csv"}),
+        ("%time x\nfrom w2s_tutorial.parts import q", {"__init__", "parts/__init__", "parts/two"}),
+        (
+            "from w2s_tutorial import parts\nparts.p()",
+            {"__init__", "parts/__init__", "parts/one", "parts/two"},
+        ),
+        ("read('data/one/x.csv')", {"data/one/x.csv"}),
+    ],
+)
+def test_inputs_follow_the_imports(
+    code: str, expected: set[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, text in FILES.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text)
+    monkeypatch.setattr(inputs, "ROOT", tmp_path)
+    found = {path.relative_to(tmp_path).as_posix() for path in inputs.inputs(code)}
+    assert {n.removeprefix("w2s_tutorial/").removesuffix(".py") for n in found} == expected
+    before = inputs.inputs_hash(code)
+    for name in FILES:
+        (tmp_path / name).write_text("'another' # text\n")
+        inputs._tree.cache_clear()
+        assert (inputs.inputs_hash(code) != before) == (name in found), name
+        (tmp_path / name).write_text(FILES[name])
+        inputs._tree.cache_clear()
 
 
 def test_the_two_modes_do_not_share_results(monkeypatch: pytest.MonkeyPatch) -> None:
-    fast = chapters.inputs_hash()
+    fast = inputs.inputs_hash("")
     monkeypatch.setenv("W2S_FAST", "0")
-    assert chapters.inputs_hash() != fast
+    assert inputs.inputs_hash("") != fast
 
 
 def test_every_chapter_has_a_card_and_a_description() -> None:

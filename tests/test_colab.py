@@ -14,8 +14,8 @@ import nbformat
 import pytest
 from address import Address
 from bs4 import BeautifulSoup
+from chapter_runs import run_notebook
 from conftest import ROOT, build
-from kernels import run_notebook
 from packaging.requirements import Requirement
 from packaging.version import Version
 from setup_cell import setup_cell
@@ -80,7 +80,7 @@ def test_the_first_notebook_begins(tmp_path: Path) -> None:
     notebook = json.loads((chapters.BOOK / f"{FIRST}.ipynb").read_text())
     code = [cell for cell in notebook["cells"] if cell["cell_type"] == "code"]
     cells = nbformat.from_dict(notebook | {"cells": code[:4]})
-    run_notebook(cells, folder=chapters.BOOK, environment=dict(os.environ), timeout=120)
+    run_notebook(cells, folder=chapters.BOOK, timeout=120)
     assert cells.cells[0].outputs[0].text.startswith("device: ")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +15,10 @@ import glossary_links
 import local_mathjax
 import page_furniture
 import role_picture
+from filelock import FileLock, Timeout
 from sphinx.application import Sphinx
 from sphinx.errors import ExtensionError
+from sphinx.util import logging
 
 EXTENSIONS = (
     api_reference,
@@ -26,6 +29,28 @@ EXTENSIONS = (
     page_furniture,
     role_picture,
 )
+
+
+def take_turns(app: Sphinx) -> None:
+    """Two builds into one folder would spoil each other's cache: the second waits."""
+    lock = FileLock(Path(app.outdir).parent / "build.lock", is_singleton=True)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        logging.getLogger(__name__).info("Another build is at work here: waiting for its end.")
+        lock.acquire()
+    app.connect("build-finished", lambda app, error: lock.release())
+
+
+def settle_in(folder: Path) -> None:
+    """Give matplotlib, IPython and Jupyter empty folders of the build's own: how the figures look
+    must not depend on somebody's settings, nor on a home that can be written to.
+    """
+    for name in ("MPLCONFIGDIR", "IPYTHONDIR", "JUPYTER_RUNTIME_DIR"):
+        place = folder.resolve() / name.split("DIR")[0].lower()
+        place.mkdir(parents=True, exist_ok=True)
+        os.environ[name] = str(place)
+    os.environ.pop("MATPLOTLIBRC", None)
 
 
 def run_chapters(
@@ -45,6 +70,8 @@ def run_chapters(
 
 
 def setup(app: Sphinx) -> dict[str, int]:
+    take_turns(app)
+    settle_in(Path(app.outdir).parent / "settings")
     app.connect("env-get-outdated", run_chapters)
     for extension in EXTENSIONS:
         extension.setup(app)

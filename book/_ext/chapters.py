@@ -1,13 +1,9 @@
-"""The book's pages, which of them are chapters that run, and what their results depend on."""
+"""The book's pages, and which of them are chapters that run."""
 
 from __future__ import annotations
 
-import hashlib
-import importlib.metadata
 import os
-import platform
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
 import yaml
@@ -15,7 +11,6 @@ import yaml
 ROOT = Path(__file__).resolve().parents[2]
 BOOK = ROOT / "book"
 WORDS_PER_MINUTE = 200
-LIBRARIES = ("torch", "numpy", "scipy", "scikit-learn", "pandas", "matplotlib")
 
 FRONT_MATTER = re.compile(r"\A---\n(.*?)\n---\n", re.DOTALL)
 CODE = re.compile(r"^(`{3,})(?:\{code-cell\}|\{code-block\}|\w).*?^\1$", re.DOTALL | re.MULTILINE)
@@ -65,26 +60,3 @@ def reading_minutes(page: str) -> int:
     """Minutes to read the prose of a page, without its code, at 200 words a minute."""
     prose = CODE.sub("", FRONT_MATTER.sub("", read(page)))
     return max(1, round(len(WORD.findall(prose)) / WORDS_PER_MINUTE))
-
-
-def inputs_hash() -> str:
-    """Hash of everything outside a chapter's own text that its results may depend on."""
-    digest = hashlib.sha256(b"fast" if is_fast() else b"full")
-    versions = [f"{name}=={importlib.metadata.version(name)}" for name in LIBRARIES]
-    digest.update("\n".join([platform.python_version(), *versions]).encode())
-    for path in _input_files():
-        digest.update(path.relative_to(ROOT).as_posix().encode() + b"\0" + path.read_bytes())
-    return digest.hexdigest()
-
-
-def package_hash() -> str:
-    """Hash of the companion package alone: what the provenance table shows."""
-    digest = hashlib.sha256()
-    for path in sorted(ROOT.glob("w2s_tutorial/**/*.py")):
-        digest.update(path.relative_to(ROOT).as_posix().encode() + b"\0" + path.read_bytes())
-    return digest.hexdigest()[:12]
-
-
-def _input_files() -> Iterator[Path]:
-    yield from sorted(ROOT.glob("w2s_tutorial/**/*.py"))
-    yield from sorted(path for path in ROOT.glob("data/**/*") if path.is_file())
