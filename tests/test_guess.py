@@ -12,7 +12,7 @@ from playwright.sync_api import Browser
 
 from w2s_tutorial.figures.guess import guess
 
-SCRIPT = Path(__file__).parents[1] / "book" / "_assets" / "guesses.js"
+SCRIPT = Path(__file__).parents[1] / "book" / "_assets" / "book.js"
 BOX = guess("What accuracy will it reach?", 0.8123, half=0.01, predicted=0.85, digits=3)
 ANSWER = "Measured: 0.812 (0.802 to 0.822). Predicted by theory: 0.850."
 

@@ -125,7 +125,7 @@ def test_data_stay_small() -> None:
 def test_no_script_or_font_of_others() -> None:
     suffixes = {".js", ".woff", ".woff2", ".ttf", ".pkl", ".pt", ".pth"}
     found = {path.name for path in files() if path.suffix in suffixes}
-    assert found == {"guesses.js", "planner.js"}  # our own, short
+    assert found == {"book.js", "planner.js"}  # our own, short
 
 
 @pytest.mark.parametrize(

@@ -89,6 +89,13 @@ def as_text(app: Sphinx, what: str, name: str, obj: object, options: Any, lines:
     lines[:] = written
 
 
+def leave_out(
+    app: Sphinx, what: str, name: str, obj: object, skip: bool, options: Any
+) -> bool | None:
+    """Methods that scikit-learn makes on the fly speak of pages of its own."""
+    return True if re.fullmatch("set_[a-z]+_request", name) else None
+
+
 def escaped(found: re.Match[str]) -> str:
     code, after, bullet, sign = found.groups()
     if code:
@@ -98,4 +105,5 @@ def escaped(found: re.Match[str]) -> str:
 
 def setup(app: Sphinx) -> None:
     app.connect("source-read", list_modules)
+    app.connect("autodoc-skip-member", leave_out)
     app.connect("autodoc-process-docstring", as_text, priority=400)  # before napoleon

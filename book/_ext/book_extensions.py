@@ -15,6 +15,7 @@ import glossary_links
 import local_mathjax
 import page_furniture
 import role_picture
+import site_files
 from filelock import FileLock, Timeout
 from sphinx.application import Sphinx
 from sphinx.errors import ExtensionError
@@ -28,6 +29,7 @@ EXTENSIONS = (
     local_mathjax,
     page_furniture,
     role_picture,
+    site_files,
 )
 
 
