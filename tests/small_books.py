@@ -33,7 +33,8 @@ def small_book(
     """
     book = folder / "book"
     shutil.copytree(ROOT / "book" / "_ext", book / "_ext", ignore=shutil.ignore_patterns("__py*"))
-    shutil.copytree(ROOT / "book" / "_assets", book / "_assets")
+    for name in ("_assets", "_templates"):
+        shutil.copytree(ROOT / "book" / name, book / name)
     shutil.copy(ROOT / "book" / "references.bib", book)
     config = (ROOT / "_config.yml").read_text()
     (folder / "_config.yml").write_text(re.sub(r"(?m)^  url: \S+", f"  url: {url}", config))
