@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import ast
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
+
+import w2s_tutorial
 
 PACKAGE = Path(__file__).parents[1] / "w2s_tutorial"
 MODULES = sorted(PACKAGE.rglob("*.py"))
@@ -43,7 +47,7 @@ ARCHITECTURE: dict[str, set[str]] = {
     "figures": {"tables"},
     "variants": {"storage"},
     "checks": {"confidence", "metrics", "pipeline", "problems", "sample", "simulation"},
-    "": {"devices", "flags"},
+    "": {"flags"},  # and shows the rest, by name
 }
 
 
@@ -130,3 +134,30 @@ def test_the_package_keeps_off(path):
     for line in path.read_text(encoding="utf-8").splitlines():
         for pattern, what in FORBIDDEN:
             assert not re.search(pattern, line), f"{what}: {line}"
+
+
+FACE = """
+import sys
+import w2s_tutorial as w2s
+assert "torch" not in sys.modules, "the face imports nothing before it is used"
+for name in w2s.__all__:
+    assert name in dir(w2s) and getattr(w2s, name) is not None, name
+assert not [name for name in dir(w2s) if name not in w2s.__all__ and name != "__version__"]
+assert w2s.Sample.__module__ == "w2s_tutorial.sample"
+try:
+    w2s.no_such_name
+except AttributeError as error:
+    assert "no attribute 'no_such_name'" in str(error)
+else:
+    raise AssertionError("a name that is not there")
+"""
+
+
+def test_the_face_shows_its_names_and_imports_none_before_it_is_used():
+    subprocess.run([sys.executable, "-c", FACE], check=True, cwd=PACKAGE.parent)
+
+
+def test_the_face_is_about_forty_names_and_no_part_leans_on_it():
+    assert 35 <= len(w2s_tutorial.__all__) <= 45
+    leaning = {name for name, needs in ARCHITECTURE.items() if "" in needs}
+    assert leaning <= {"storage", "sweeps"}  # which ask for the version and for FAST

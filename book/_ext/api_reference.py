@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import inspect
 import re
 from itertools import pairwise
 from typing import Any
@@ -10,8 +11,12 @@ from typing import Any
 import chapters
 from sphinx.application import Sphinx
 
+import w2s_tutorial
+
 PARTS = re.compile(r"<!-- modules: (.+) -->")
 INDEX = "<!-- index of modules -->"
+FACE = "<!-- the face -->"
+OUTSIDE_CODE = re.compile(r"[^`]+(?=(?:[^`]*`[^`]*`)*[^`]*$)")
 SIGNS = re.compile(r"[*_$<>\[\]]")
 SECTION = """## {title}
 
@@ -40,8 +45,9 @@ def list_modules(app: Sphinx, page: str, source: list[str]) -> None:
     if app.builder.name == "notebooks":  # no chapter asks for it, and it takes most of the time
         return
     source[0] = PARTS.sub(lambda found: sections(found[1].split()), source[0])
-    if INDEX in source[0]:
-        source[0] = source[0].replace(INDEX, index())
+    for mark, listed in ((FACE, face), (INDEX, index)):
+        if mark in source[0]:
+            source[0] = source[0].replace(mark, listed())
 
 
 def sections(parts: list[str]) -> str:
@@ -57,6 +63,28 @@ def pages() -> dict[str, list[str]]:
     """Pages that show modules, and the parts of the package on each."""
     found = {page: PARTS.search(chapters.read(page)) for page, _ in chapters.toc()}
     return {page: parts[1].split() for page, parts in found.items() if parts}
+
+
+def face() -> str:
+    """What `import w2s_tutorial` offers, each name linked to its place, with its first line."""
+    text = []
+    for name in w2s_tutorial.__all__:
+        value = getattr(w2s_tutorial, name)
+        if callable(value):
+            kind = "class" if isinstance(value, type) else "func"
+            link = f"{{py:{kind}}}`{name} <{value.__module__}.{name}>`"
+        elif inspect.ismodule(value):
+            link = f"{{py:mod}}`{name} <{value.__name__}>`"
+        else:  # FAST
+            text.append(f"- `{name}`: {value!r} here; the chapters run in short where it is true.")
+            continue
+        about = (inspect.getdoc(value) or "").split("\n\n")[0].replace("\n", " ")
+        text.append(f"- {link}: {OUTSIDE_CODE.sub(_backslashes, about)}")
+    return "\n".join(text)
+
+
+def _backslashes(found: re.Match[str]) -> str:
+    return SIGNS.sub(_backslash, found[0])
 
 
 def index() -> str:
