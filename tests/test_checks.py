@@ -4,10 +4,11 @@ import math
 
 import pytest
 import torch
+from scipy import stats
 
 from w2s_tutorial import metrics
 from w2s_tutorial.checks import question as checks
-from w2s_tutorial.checks.common import CheckError
+from w2s_tutorial.checks.common import CheckError, interval
 
 
 def raises(*_):
@@ -93,3 +94,11 @@ def test_check_same_pgr():
     ):
         with pytest.raises(CheckError, match=hint):
             checks.check_same_pgr(first, second, group)
+
+
+@pytest.mark.parametrize("n", [2, 5, 40])
+def test_the_interval_behind_beyond_doubt_is_students(n):
+    values = torch.randn(n, generator=torch.Generator().manual_seed(n)).double()
+    scale = float(values.std()) / n**0.5
+    expected = stats.t.interval(0.95, n - 1, loc=float(values.mean()), scale=scale)
+    assert interval(values) == pytest.approx(expected, rel=1e-9)

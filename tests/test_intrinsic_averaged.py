@@ -7,8 +7,7 @@ import torch
 from intrinsic_cases import generator, normal, small_problem, with_target, z_score
 
 from w2s_tutorial.problems import IntrinsicProblem, Risks
-from w2s_tutorial.simulation.averaged import simulate_averaged
-from w2s_tutorial.simulation.examples import resampled, simulate_examples
+from w2s_tutorial.simulation.examples import resampled, simulate_averaged, simulate_examples
 from w2s_tutorial.theory import intrinsic
 
 GIVEN = with_target(small_problem(), 0.7)

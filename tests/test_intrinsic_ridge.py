@@ -70,3 +70,13 @@ def test_ridge_form_without_penalty_meets_the_exact_one():
         limit = torch.stack(intrinsic.ridge_risks(given, weak_penalty=0.0, strong_penalty=0.0))
         error = (limit / exact - 1).abs().max()
         assert 0 < error < 0.03 / scale
+
+
+@pytest.mark.parametrize("penalty", [1e-9, 0.01, 3.0])
+@pytest.mark.parametrize("n", [5, 20, 21, 400])
+def test_the_fixed_point_is_solved_to_rounding(n, penalty):
+    spectrum = torch.logspace(2, -4, 20, dtype=torch.float64)
+    keep = intrinsic._shrinkage(spectrum, penalty, n)
+    k = (spectrum * (1 - keep) / keep)[-1]  # the smallest axis says k best
+    residual = k * (1 - keep.sum() / n) - penalty
+    assert abs(residual) < 1e-12 * (k + 1)

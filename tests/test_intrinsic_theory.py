@@ -10,7 +10,7 @@ from intrinsic_cases import generator, small_problem, with_target, z_score
 from w2s_tutorial.problems import IntrinsicProblem, Risks
 from w2s_tutorial.simulation.examples import simulate_examples
 from w2s_tutorial.simulation.intrinsic import simulate
-from w2s_tutorial.theory import intrinsic, intrinsic_bounds
+from w2s_tutorial.theory import intrinsic
 
 SIZES = [(22, 18), (22, 200), (40, 60), (100, 18), (60, 400)]  # n near d_weak, N near d_strong
 ROLES = Risks._fields
@@ -50,11 +50,11 @@ def test_risks_on_fresh_examples(n_labeled, n_pool, size):
 def test_order_form_and_fixed_design_form_are_told_apart_from_exact():
     given = small_problem(40, 40)
     measured = simulate(given, trials=20_000, seed=generator())
-    published = intrinsic_bounds.risks(given)
+    published = intrinsic.published_risks(given)
     for role in ROLES:
         assert z_score(getattr(measured, role), getattr(published, role)) > 4
     with pytest.raises(AssertionError, match="z="):
-        assert_agrees(measured.student, intrinsic_bounds.student_variance(given))
+        assert_agrees(measured.student, intrinsic.published_student_variance(given))
 
 
 @pytest.mark.parametrize(("n_labeled", "n_pool"), SIZES[:4])
@@ -64,7 +64,7 @@ def test_risk_on_the_pool(n_labeled, n_pool, size):
     on_pool = simulate_examples(given, trials=10_000, seed=generator(), on="pool")
     assert_agrees(on_pool.student, intrinsic.student_risk_on_pool(given))
     if size == 0.0:  # (T1) is the whole risk there
-        assert_agrees(on_pool.student, intrinsic_bounds.student_variance(given))
+        assert_agrees(on_pool.student, intrinsic.published_student_variance(given))
     if n_pool < 100:  # the two kinds of risk are not the same number
         assert z_score(on_pool.student, intrinsic.risks(given).student) < -4
 

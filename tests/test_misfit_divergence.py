@@ -26,7 +26,7 @@ def test_known_divergences():
     p, q = (torch.rand(4, 6, 3, generator=generator(s)).double().softmax(-1) for s in (0, 1))
     by_potential = misfit_divergence.divergence(misfit_divergence.negative_entropy, p, q)
     torch.testing.assert_close(by_potential, misfit_divergence.kl(p, q))
-    squared = misfit_divergence.divergence(misfit_divergence.squared_norm, p, q)
+    squared = misfit_divergence.divergence(lambda x: x.square().sum(-1), p, q)
     torch.testing.assert_close(squared, (p - q).square().sum(-1).mean(-1))
     assert misfit_divergence.kl(p, p).abs().max() < 1e-12
     sure = torch.tensor([[1.0, 0.0]])
@@ -78,18 +78,34 @@ def test_more_heads_miss_less():
     assert (losses.diff(dim=0) < 1e-10).all()
     slack = torch.stack([misfit_divergence.slack(draw.target, s, draw.weak) for s in grown])
     assert slack[0].mean() < slack[3].mean() < slack[9].mean()
-    assert misfit_divergence.mixture_correction(4, 1.0) == 0.5
+
+
+def test_a_student_never_picks_a_head_twice_and_ends_at_the_best_mixture_of_all(monkeypatch):
+    draw, chosen, fit = drawn(problems=20, k=6), [], divergence.fit_mixture
+    monkeypatch.setattr(
+        divergence,
+        "fit_mixture",
+        lambda heads, *a, **more: chosen.append(heads) or fit(heads, *a, **more),
+    )
+    *_, last = divergence.greedy_mixtures(draw.heads, draw.weak, most=6)
+    for size, heads in enumerate(chosen, 1):
+        apart = (heads[:, :, None] - heads[:, None]).abs().amax((-2, -1))  # (h, size, size)
+        assert heads.shape[1] == size
+        assert (apart + torch.eye(size)).min() > 1e-6
+    losses = [misfit_divergence.kl(s, draw.weak) for s in (last, students(draw, "reverse"))]
+    torch.testing.assert_close(*losses, rtol=0, atol=1e-9)
 
 
 def test_bad_input_is_refused():
     draw = drawn(problems=2)
+    misfit_divergence.kl(draw.weak, draw.weak * (1 + 1e-8))  # rounding is no mistake
     for call, message in (
         (lambda: divergence.fit_mixture(draw.heads, draw.weak, loss="both"), "loss must be"),
         (lambda: divergence.fit_mixture(draw.heads, draw.weak[:1], loss="reverse"), "weak must be"),
         (lambda: divergence.greedy_mixtures(draw.heads, draw.weak, most=9), r"1\.\.5"),
         (lambda: misfit_divergence.kl(draw.weak * 2, draw.weak), "first must hold distributions"),
         (lambda: misfit_divergence.kl(draw.weak, draw.weak.round()), "second must"),
-        (lambda: misfit_divergence.mixture_correction(0, 1.0), "k must be"),
+        (lambda: misfit_divergence.kl(draw.weak, draw.weak * (1 + 1e-5)), "second must hold"),
     ):
         with pytest.raises(ValueError, match=message):
             call()

@@ -24,8 +24,7 @@ from w2s_tutorial.datasets import frozen
 from w2s_tutorial.dimension import principal_coordinates
 from w2s_tutorial.metrics import bootstrap_interval, pgr
 from w2s_tutorial.problems import IntrinsicProblem, Risks
-from w2s_tutorial.simulation.averaged import simulate_averaged
-from w2s_tutorial.simulation.examples import gaussian, resampled
+from w2s_tutorial.simulation.examples import gaussian, resampled, simulate_averaged
 from w2s_tutorial.storage import describe
 from w2s_tutorial.tables import save_result
 from w2s_tutorial.theory import intrinsic

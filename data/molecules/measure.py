@@ -24,7 +24,7 @@ from torch import Tensor
 
 from w2s_tutorial.storage import describe
 from w2s_tutorial.tables import save_result
-from w2s_tutorial.theory.misfit_choice import choose_teacher, mix_teachers, promise_of_mixtures
+from w2s_tutorial.theory.misfit import choose_teacher, mix_teachers, promise_of_mixtures
 
 HERE = Path(__file__).parent
 PUBLISHED = (122, 123, 124)

@@ -39,7 +39,7 @@ class Perturbed:
         check_amount("sd", self.sd, zero=True)
 
 
-Backbone = Pretrained | Perturbed
+Origin = Pretrained | Perturbed
 
 
 @dataclass(frozen=True)
@@ -63,8 +63,8 @@ class MisfitProblem:
         ValueError: naming the field, what it must be, and what came.
     """
 
-    weak: Backbone
-    strong: Backbone
+    weak: Origin
+    strong: Origin
     n_labeled: int = 2000
     layers: int = 5
     width: int = 16

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from w2s_tutorial.seeds import Seed, generator_of
 
-Loss = Literal["reverse", "forward"]
+Order = Literal["reverse", "forward"]
 
 
 class Mixing(NamedTuple):
@@ -62,7 +62,7 @@ def mix(heads: Tensor, share: Tensor) -> Tensor:
     return (share[..., None, None] * heads).sum(1)
 
 
-def fit_mixture(heads: Tensor, weak: Tensor, *, loss: Loss) -> tuple[Tensor, Tensor]:
+def fit_mixture(heads: Tensor, weak: Tensor, *, loss: Order) -> tuple[Tensor, Tensor]:
     """Shares in the simplex that bring a mixture of heads closest to the teacher, with certificate.
 
     loss "reverse" minimises the mean KL(student | weak), "forward" the mean KL(weak | student),
@@ -90,7 +90,7 @@ def fit_mixture(heads: Tensor, weak: Tensor, *, loss: Loss) -> tuple[Tensor, Ten
     ones = table.new_ones(h, k, 1)
 
     def parts(share: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Loss (h,), its slope (h, k) and the weights of its curvature (h, m)."""
+        """Order (h,), its slope (h, k) and the weights of its curvature (h, m)."""
         p = (share[..., None] * table).sum(1)
         if loss == "reverse":
             log_ratio = (p / teacher).log()

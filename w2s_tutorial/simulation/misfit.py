@@ -14,7 +14,7 @@ from torch import Tensor
 
 from w2s_tutorial.heads import fit_ridgeless
 from w2s_tutorial.problems import MisfitProblem, Perturbed, Pretrained
-from w2s_tutorial.problems.misfit import Backbone
+from w2s_tutorial.problems.misfit import Origin
 from w2s_tutorial.seeds import Seed, generator_of
 from w2s_tutorial.simulation.examples import check_trials, gaussian
 from w2s_tutorial.simulation.small_networks import (
@@ -140,7 +140,7 @@ def measure(
     own, fresh = slice(problem.n_labeled), slice(problem.n_labeled, None)
     seen_weak, seen_strong = world.weak(x), world.strong(x)
 
-    def fitted(kind: Backbone, seen: Tensor, answer: Tensor) -> Tensor:
+    def fitted(kind: Origin, seen: Tensor, answer: Tensor) -> Tensor:
         rtol = _RTOL if isinstance(kind, Pretrained) else None
         return fit_ridgeless(seen[:, own], answer[:, own], rtol=rtol)(seen)
 

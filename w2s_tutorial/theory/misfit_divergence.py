@@ -21,11 +21,6 @@ from torch import Tensor
 Potential = Callable[[Tensor], Tensor]  # (..., c) -> (...)
 
 
-def squared_norm(p: Tensor) -> Tensor:
-    """The potential of the squared distance: (..., c) -> (...)."""
-    return p.square().sum(-1)
-
-
 def negative_entropy(p: Tensor) -> Tensor:
     """The potential of KL divergence on probabilities, in nats: (..., c) -> (...)."""
     return torch.xlogy(p, p).sum(-1)
@@ -79,17 +74,3 @@ def slack(target: Tensor, student: Tensor, weak: Tensor) -> Tensor:
         target, student, weak: (..., n, c) probabilities.
     """
     return kl(target, weak) - kl(target, student) - kl(student, weak)
-
-
-def mixture_correction(k: int, constant: float) -> float:
-    """sqrt(constant / k): how much a student of k heads may miss the inequality, the paper's order.
-
-    For classes that are not convex the student is the best convex combination of k of its heads.
-    The constant depends on how the probabilities are bounded; it is not known to us.
-
-    Raises:
-        ValueError: if k is below 1 or the constant negative.
-    """
-    if k < 1 or not constant >= 0:
-        raise ValueError(f"k must be at least 1 and constant at least 0, got {k} and {constant}")
-    return float((constant / k) ** 0.5)
