@@ -3,7 +3,8 @@
 python assignments/make.py                    everything, into _build/assignments and student/
 python assignments/make.py --check            exits with 1 if a student notebook is out of date
 python assignments/make.py --student ab1234   the answer keys of one student, executed
-Options: --term NAME, for numbers that differ from last term's; --masters FOLDER, for your own.
+Options: --term NAME, for numbers that differ from last term's, remembered in the notebooks it
+writes; --masters FOLDER, for your own. Only the first of the three commands writes what others use.
 """
 
 from __future__ import annotations
@@ -18,9 +19,11 @@ import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import jupytext
 import nbformat
+import yaml
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "book" / "_ext"))
@@ -31,7 +34,7 @@ from set_up import set_up  # noqa: E402
 
 HERE = ROOT / "assignments"
 OUT = ROOT / "_build" / "assignments"
-TERM, SET_UP = "@TERM@", "# @SET-UP@"
+TERM, SET_UP, HANDED_OUT = "@TERM@", "# @SET-UP@", "given.ipynb"
 CONFIG = """# ASSIGNMENT CONFIG
 init_cell: false
 export_cell: false
@@ -54,61 +57,68 @@ class Made:
     name: str
     student: str
     key: str
-    autograder: Path
+    autograder: bytes
 
 
-def make(master: Path, out: Path, *, term: str) -> Made:
-    """Run otter on a master; the same master gives the same bytes, wherever and whenever."""
+def make(master: Path, *, term: str) -> Made:
+    """Run otter on a master; the same master gives the same bytes, wherever and whenever.
+
+    Raises:
+        ValueError: if a check is not ASCII: otter reads checks in the machine's encoding.
+    """
     name = master.stem
     home = load(ROOT / "_config.yml")
     text = master.read_text(encoding="utf-8").replace(TERM, term)
     notebook = jupytext.reads(text, fmt="md:myst")
+    begun = [cell.source for cell in notebook.cells if "# BEGIN QUESTION" in cell.source]
+    questions = [yaml.safe_load(source) for source in begun]
+    about = {
+        "name": name,
+        "term": term,
+        "points": {question["name"]: question["points"] for question in questions},
+        "written": [question["name"] for question in questions if question.get("manual")],
+    }
     package = f"w2s-tutorial @ git+{home.url}@{home.branch}"
     notebook.cells.insert(0, nbformat.v4.new_raw_cell(CONFIG.format(package=package)))
     with tempfile.TemporaryDirectory() as folder:
         source, dist = Path(folder) / f"{name}.ipynb", Path(folder) / "dist"
         nbformat.write(notebook, source)
         assign(str(source), str(dist), no_pdfs=True, no_run_tests=True)
-        checks = {
-            path.name: path.read_text(encoding="utf-8")
-            for path in sorted((dist / "student" / "tests").glob("*.py"))
-        }
-        student, key = (
-            _settled(nbformat.read(dist / view / source.name, 4), set_up(home, checks))
-            for view in ("student", "autograder")
+        views = dist / "student", dist / "autograder"
+        checks, hidden = (
+            {path.name: path.read_text("utf-8") for path in sorted((view / "tests").glob("*.py"))}
+            for view in views
         )
-        zipped = next((dist / "autograder").glob("*.zip"))
-        autograder = _repacked(zipped, out / "autograder" / f"{name}.zip")
-    return Made(name, student, key, autograder)
+        if odd := [c for check in hidden.values() for c in check if not c.isascii()]:
+            raise ValueError(f"checks of {name} must be ASCII: write {odd[0]!a} for {odd[0]!r}")
+        first = set_up(home, checks)
+        student, key = (_settled(nbformat.read(v / source.name, 4), first, about) for v in views)
+        zipped = next(views[1].glob("*.zip"))
+        with zipfile.ZipFile(zipped, "a") as archive:
+            archive.writestr(HANDED_OUT, student)
+        return Made(name, student, key, zipped.read_bytes())
 
 
-def _settled(notebook: nbformat.NotebookNode, first: str) -> str:
+def _settled(notebook: nbformat.NotebookNode, first: str, about: dict[str, Any]) -> str:
     """Without anything of this run: ids are hashes of content, metadata are ours."""
     for i, cell in enumerate(notebook.cells):
         if cell.source == SET_UP:
             cell.source = first
             cell.metadata = {"cellView": "form", "jupyter": {"source_hidden": True}}
         cell["id"] = f"{i:03d}-" + hashlib.sha256(cell.source.encode()).hexdigest()[:8]
-    notebook.metadata = nbformat.from_dict(METADATA)
+    notebook.metadata = nbformat.from_dict({**METADATA, "assignment": about})
     nbformat.validate(notebook)
     return json.dumps(notebook, indent=1, ensure_ascii=False, sort_keys=True) + "\n"
 
 
-def _repacked(zipped: Path, target: Path) -> Path:
-    """The same files, in order and with a fixed date."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with zipfile.ZipFile(zipped) as old, zipfile.ZipFile(target, "w") as new:
-        for name in sorted(old.namelist()):
-            new.writestr(zipfile.ZipInfo(name), old.read(name), zipfile.ZIP_DEFLATED)
-    return target
-
-
-def make_all(masters: Path, out: Path, *, term: str) -> Iterator[Made]:
-    """Every master of a folder."""
+def make_all(masters: Path, *, term: str | None = None) -> Iterator[Made]:
+    """Every master of a folder, for a term; None stays with that of its student notebook."""
     logging.getLogger("otter").setLevel(logging.WARNING)
     for master in sorted(masters.glob("*.md")):
         if master.name != "README.md":
-            yield make(master, out, term=term)
+            student = masters / "student" / f"{master.stem}.ipynb"
+            last = nbformat.read(student, 4).metadata if student.exists() else {}
+            yield make(master, term=term or last.get("assignment", {}).get("term", "open"))
 
 
 def execute(key: str, student: str) -> nbformat.NotebookNode:
@@ -128,26 +138,27 @@ def main() -> int:
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--check", action="store_true")
     options.add_argument("--student")
-    options.add_argument("--term", default="open")
+    options.add_argument("--term")
     options.add_argument("--masters", type=Path, default=HERE)
     asked = options.parse_args()
-    stale = []
-    for made in make_all(asked.masters, OUT, term=asked.term):
-        committed = asked.masters / "student" / f"{made.name}.ipynb"
+    changed, keys = [], OUT / "key"
+    for made in make_all(asked.masters, term=asked.term):
+        student = asked.masters / "student" / f"{made.name}.ipynb"
+        files = {
+            student: made.student.encode(),
+            keys / f"{made.name}.ipynb": made.key.encode(),
+            OUT / "autograder" / f"{made.name}.zip": made.autograder,
+        }
         if asked.student:
-            (OUT / "key").mkdir(exist_ok=True)
-            executed = execute(made.key, asked.student)
-            nbformat.write(executed, OUT / "key" / f"{made.name}-{asked.student}.ipynb")
-        elif not committed.exists() or committed.read_text(encoding="utf-8") != made.student:
-            stale.append(made.name)
-            if not asked.check:
-                committed.parent.mkdir(exist_ok=True)
-                committed.write_text(made.student, encoding="utf-8")
-        (OUT / "key").mkdir(exist_ok=True)
-        (OUT / "key" / f"{made.name}.ipynb").write_text(made.key, encoding="utf-8")
-    print(f"{'out of date' if asked.check else 'written'}: {', '.join(stale) or 'none'}")
-    print(f"answer keys and autograders: {OUT.relative_to(ROOT)}")
-    return int(asked.check and bool(stale))
+            executed = nbformat.writes(execute(made.key, asked.student))
+            files = {keys / f"{made.name}-{asked.student}.ipynb": executed.encode()}
+        elif not student.exists() or student.read_bytes() != files[student]:
+            changed.append(made.name)
+        for path, content in files.items() if not asked.check else ():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(content)
+    print(f"{'out of date' if asked.check else 'changed'}: {', '.join(changed) or 'none'}")
+    return int(asked.check and bool(changed))
 
 
 if __name__ == "__main__":

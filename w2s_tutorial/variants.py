@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -47,13 +48,18 @@ CHOICES: Mapping[str, Choices] = {
 }
 
 
+def plain_id(student: str | int) -> str:
+    """An id without what does not count: spaces around it, capitals, its Unicode form."""
+    return unicodedata.normalize("NFC", str(student).strip().casefold())
+
+
 def draw(
-    student: str, assignment: str, *, term: str, choices: Choices | None = None
+    student: str | int, assignment: str, *, term: str, choices: Choices | None = None
 ) -> dict[str, Any]:
     """One value of each of an assignment's choices, drawn by the student's id.
 
     Args:
-        student: the id, as the instructor wrote it; spaces around it and capitals do not count.
+        student: the id, as the instructor wrote it; `plain_id` says what does not count.
         assignment: a key of `CHOICES`, or any name if choices are given.
         term: another term gives all students other numbers.
         choices: name -> values to draw from, of an assignment of your own.
@@ -62,9 +68,9 @@ def draw(
         ValueError: if the id is empty or still the one that the notebook came with, or there is
             no such assignment.
     """
-    name = student.strip().lower()
-    if not name or name == "your id":
-        raise ValueError(f"student must be your own id, got {student!r}")
+    name = plain_id(student) if isinstance(student, str | int) else ""
+    if name in ("", "your id"):
+        raise ValueError(f"student must be your own id, in quotation marks, got {student!r}")
     if choices is None and assignment not in CHOICES:
         raise ValueError(f"assignment must be one of {sorted(CHOICES)}, got {assignment!r}")
     choices = CHOICES[assignment] if choices is None else choices
