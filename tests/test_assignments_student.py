@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import re
-import subprocess
+import shutil
 import sys
-from pathlib import Path
 
+import make as making
 import nbformat
 import pytest
-from address import Address
 from assignment_cases import NAMES, made, questions
 from conftest import ROOT
 from make import make, make_all
-from set_up import set_up
 
 STUDENT = ROOT / "assignments" / "student"
 HIDDEN_POINTS = 0.45  # the least share of the points that needs more than the public checks
@@ -60,39 +57,37 @@ def test_a_notebook_has_its_checks_and_no_outputs(name):
     assert len({cell.id for cell in notebook.cells}) == len(notebook.cells)
 
 
-def test_on_colab_the_set_up_fetches_the_package_and_no_master(tmp_path):
-    origin, content = tmp_path / "origin", tmp_path / "content"
-    content.mkdir()
-    for file in ("w2s_tutorial/__init__.py", "data/a.csv", "assignments/a.md", "tests/test_a.py"):
-        (origin / file).parent.mkdir(parents=True)
-        (origin / file).write_text("")
-    identity = ["-c", "user.name=Test", "-c", "user.email=test@localhost"]
-    for arguments in (
-        ["init", "--quiet", "--initial-branch=trunk"],
-        ["add", "--all"],
-        [*identity, "commit", "--quiet", "--no-verify", "-m", "Everything"],
-    ):
-        subprocess.run(["git", *arguments], cwd=origin, check=True)
-    stub = tmp_path / "stub" / "google" / "colab" / "__init__.py"
-    stub.parent.mkdir(parents=True)
-    stub.touch()
-    cell = set_up(Address(f"file://{origin}", "trunk"), {"q1.py": "name = 'q1'\n"})
-    check = f"\nimport w2s_tutorial\nassert {str(content)!r} in w2s_tutorial.__file__"
-    run = subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", cell + check],
-        cwd=content,
-        env={"PATH": "/usr/bin:/bin", "HOME": str(tmp_path), "PYTHONPATH": str(stub.parents[2])},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert run.returncode == 0, run.stderr
-    fetched = {path.name for path in (content / "origin").iterdir()}
-    assert fetched == {".git", "w2s_tutorial"}
-    assert Path(content, "public_checks", "q1.py").read_text() == "name = 'q1'\n"
+def asked(monkeypatch, *options: str) -> int:
+    monkeypatch.setattr(sys, "argv", ["make.py", *options])
+    return making.main()
 
 
-def test_without_an_address_the_set_up_says_what_to_do():
-    cell = set_up(Address("https://github.com/ORG/REPO", "main"), {})
-    assert "run `make assignments`" in cell
-    assert "git" not in json.dumps(cell).replace("github", "")
+def test_a_term_is_remembered_and_looking_changes_nothing(tmp_path, monkeypatch):
+    masters, out = tmp_path / "masters", tmp_path / "out"
+    masters.mkdir()
+    shutil.copy(ROOT / "assignments" / "misfit.md", masters)
+    monkeypatch.setattr(making, "OUT", out)
+    monkeypatch.setattr(making, "execute", lambda key, student: nbformat.reads(key, 4))
+    own = ("--masters", str(masters))
+    assert asked(monkeypatch, *own, "--term", "2030-fall") == 0
+    files = [masters / "student" / "misfit.ipynb", out / "autograder" / "misfit.zip"]
+    before = [path.read_bytes() for path in files]
+    assert b"2030-fall" in before[0]
+    assert asked(monkeypatch, *own, "--check") == 0
+    assert asked(monkeypatch, *own, "--student", "ab1234") == 0
+    assert asked(monkeypatch, *own, "--student", "ab1234", "--term", "2031") == 0
+    assert asked(monkeypatch, *own, "--check", "--term", "2031") == 1
+    assert [path.read_bytes() for path in files] == before
+    assert (out / "key" / "misfit-ab1234.ipynb").exists()
+    assert asked(monkeypatch, *own) == 0
+    assert files[0].read_bytes() == before[0]
+    assert asked(monkeypatch, *own, "--term", "2031") == 0
+    assert [path.read_bytes() for path in files] != before
+
+
+def test_a_check_that_is_not_ascii_is_refused(tmp_path):
+    text = (ROOT / "assignments" / "misfit.md").read_text(encoding="utf-8")
+    master = tmp_path / "misfit.md"
+    master.write_text(text.replace("Return two numbers", "n \u2264 2"), encoding="utf-8")
+    with pytest.raises(ValueError, match=r"must be ASCII: write '\\u2264'"):
+        make(master, term="open")
