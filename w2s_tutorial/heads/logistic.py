@@ -19,7 +19,7 @@ from w2s_tutorial.heads.newton import Problem, descend
 from w2s_tutorial.heads.quasi_newton import approach
 from w2s_tutorial.losses import LabelLoss, cross_entropy
 
-CACHE = 2**21
+CACHE = 2**22
 """Bytes of features that heads with their own are fitted on at once, on a CPU."""
 
 
@@ -114,8 +114,10 @@ def _solve(
     k = c if c > 2 else 1
     mass = target[..., c - k :].mT.view(b, -1, k, n)
     share = share.view(b, -1, 1, n)
+    features = x.new_ones(b, n, d + 1)
+    torch.sub(x, center, out=features[..., :d])
     problem = Problem(
-        torch.cat([x - center, torch.ones_like(x[..., :1])], -1),
+        features,
         mass * share,
         share,
         torch.cat([l2[:, None].expand(h, d), l2.new_zeros(h, 1)], 1).view(b, -1, 1, d + 1),

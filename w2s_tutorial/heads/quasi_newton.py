@@ -19,7 +19,10 @@ from torch import Tensor
 from w2s_tutorial.heads.newton import Inverse, Problem, dot
 
 Memory = deque[tuple[Tensor, Tensor, Tensor]]
-MEMORY = 8
+MEMORY, MOST = 8, 50
+"""Steps that are remembered, and steps in either precision before the head is left to `newton`."""
+PER_FEATURE = 16
+"""Examples per feature that tell the shape of the loss well enough."""
 ROUGH = 4 * torch.finfo(torch.float32).eps
 """Largest entry of the gradient, for features of size 1, where single precision ends to help."""
 
@@ -36,23 +39,32 @@ def approach(
     rough = problem.to(torch.float32)
     mean, memory = _averaged(rough), Memory(maxlen=MEMORY)
     theta = rough.x.new_zeros(b, 1, k, rough.x.shape[-1])
+    z = theta.new_zeros(b, 1, k, rough.x.shape[1])
     if hint is not None:
-        hint = hint.to(theta)
-        better = mean.value(hint, mean.outputs(hint.expand_as(theta))) < math.log(max(2, k))
-        theta = torch.where(better, hint, theta)
-    _, p, _ = mean.slopes(mean.outputs(theta))
-    inverse, size = _inverse(mean, mean.share * p * (1 - p))
+        hint = hint.to(theta).expand_as(theta)
+        said = mean.outputs(hint)
+        better = mean.value(hint, said) < math.log(max(2, k))
+        theta, z = torch.where(better, hint, theta), torch.where(better, said, z)
+    inverse, size = _inverse(mean, z)
     if m > 1:
-        theta, _ = _descend(mean, theta, inverse, memory, 1e-3 * size, 20)
-        _, p, _ = mean.slopes(mean.outputs(theta))
-        inverse, size = _inverse(rough, mean.share * p * (1 - p))
-        memory = Memory(maxlen=MEMORY)
-    theta = theta.expand(b, m, k, -1)
-    enough = tol if problem.x.dtype == torch.float32 else max(tol, ROUGH * size)
-    theta, largest = _descend(rough, theta, inverse, memory, enough, min(30, max_steps))
-    if problem.x.dtype == torch.float32:
-        return theta, largest
-    return _descend(problem, theta.to(problem.x.dtype), inverse, memory, tol, min(30, max_steps))
+        theta, z, _ = _descend(mean, theta, z, inverse, memory, 1e-3 * size, 20)
+        inverse, size = _inverse(mean, z, rough.l2)
+        theta = theta.expand(b, m, k, -1)
+        z = z.expand(b, m, k, -1)
+        memory.clear()
+    single = problem.x.dtype == torch.float32
+    enough = tol if single else max(tol, ROUGH * size)
+    for left in range(min(MOST, max_steps), 0, -10):
+        theta, z, largest = _descend(rough, theta, z, inverse, memory, enough, min(10, left))
+        if bool((largest <= enough).all()):
+            break
+        if m == 1:  # alone on its features a head soon leaves the place of its first curvature
+            inverse, _ = _inverse(rough, z)
+    if not single:
+        theta = theta.to(problem.x.dtype)
+        z, most = problem.outputs(theta), min(MOST, max_steps)
+        theta, _, largest = _descend(problem, theta, z, inverse, memory, tol, most)
+    return theta, largest
 
 
 def _averaged(part: Problem) -> Problem:
@@ -62,26 +74,39 @@ def _averaged(part: Problem) -> Problem:
     )
 
 
-def _inverse(part: Problem, spread: Tensor) -> tuple[Callable[[Tensor], Tensor], float]:
-    """The curvature of each block with second derivatives spread, inverted; the features' size."""
-    weight = spread.mean((1, 2))[:, None]  # (b, 1, n)
+def _inverse(
+    part: Problem, z: Tensor, l2: Tensor | None = None
+) -> tuple[Callable[[Tensor], Tensor], float]:
+    """The curvature of each block at z, inverted, for heads of penalties l2; the features' size."""
+    l2 = part.l2 if l2 is None else l2
+    _, p, _ = part.slopes(z)
+    spread = part.share * p * (1 - p)  # (b, 1, k, n)
     n, d = part.x.shape[1:]
-    diagonal = (weight @ part.x.square())[:, 0]
-    # Sixteen examples a feature tell the shape well enough; a rare feature may miss all of them.
-    some = slice(None, None, max(1, n // (16 * d)))
-    x, weight = (
-        part.x[:, some],
-        weight[..., some]
-        * (weight.sum(-1, keepdim=True) / weight[..., some].sum(-1, keepdim=True)),
-    )
-    gram = (x * weight.mT).mT @ x
+    weight = spread.mean((1, 2))[..., None]  # (b, n, 1)
+    diagonal = (weight.mT @ part.x.square())[:, 0]  # (b, d)
+    size = float((diagonal.amax(-1) / diagonal[:, -1].clamp_min(1e-30)).amax().sqrt())
+    alike = bool((l2 == l2[:, :1]).all())
+    floor = 1e-6 * diagonal.amax(-1, keepdim=True) + l2[:, 0, 0, :1]
+    if alike and n < d:
+        # Woodbury: as many directions as examples have a curvature besides the penalty's.
+        rows = part.x * weight.sqrt()
+        floor = (floor + 1e-5 * diagonal.sum(-1, keepdim=True))[..., None]
+        factor, wrong = torch.linalg.cholesky_ex(rows @ rows.mT + floor * torch.eye(n).to(rows))
+        inner = torch.cholesky_inverse(factor)
+
+        def wide(v: Tensor) -> Tensor:
+            side = v.flatten(1, 2)
+            return ((side - side @ rows.mT @ inner @ rows) / floor).unflatten(1, v.shape[1:3])
+
+        return wide, size
+    # A rare feature may miss all of the examples that tell the shape: the diagonal sees every one.
+    some = slice(None, None, max(1, n // (PER_FEATURE * d)))
+    x, few = part.x[:, some], weight[:, some]
+    gram = (x * (few * weight.sum(1, keepdim=True) / few.sum(1, keepdim=True))).mT @ x
     gram.diagonal(dim1=1, dim2=2).copy_(torch.maximum(gram.diagonal(dim1=1, dim2=2), diagonal))
-    size = float(diagonal.amax().sqrt() / diagonal[:, -1].amax().clamp_min(1e-30).sqrt())
-    floor = 1e-6 * diagonal.amax(-1, keepdim=True)
-    l2 = part.l2[:, 0, 0]
-    factor, wrong = torch.linalg.cholesky_ex(gram + torch.diag_embed(l2 + floor))
-    if bool(wrong.any()) or not bool((part.l2 == part.l2[:, :1]).all()):
-        return Inverse(part, spread), size
+    factor, wrong = torch.linalg.cholesky_ex(gram + torch.diag_embed(floor.expand(-1, d)))
+    if bool(wrong.any()) or not alike:
+        return Inverse(replace(part, l2=l2), spread), size
     inverse = torch.cholesky_inverse(factor)
     return lambda v: (v.flatten(1, 2) @ inverse).unflatten(1, v.shape[1:3]), size
 
@@ -89,13 +114,13 @@ def _inverse(part: Problem, spread: Tensor) -> tuple[Callable[[Tensor], Tensor],
 def _descend(
     problem: Problem,
     theta: Tensor,
+    z: Tensor,
     inverse: Callable[[Tensor], Tensor],
     memory: Memory,
     tol: float,
     max_steps: int,
-) -> tuple[Tensor, Tensor]:
-    """L-BFGS from theta; heads that are solved move on with the others."""
-    z = problem.outputs(theta)
+) -> tuple[Tensor, Tensor, Tensor]:
+    """L-BFGS from theta, which gives z; heads that are solved move on with the others."""
     slope, _, _ = problem.slopes(z)
     gradient = problem.pull(slope) + problem.l2 * theta
     for _ in range(max_steps):
@@ -112,7 +137,7 @@ def _descend(
         trusted = along > 1e-6 * (dot(step, step) * dot(bend, bend)).sqrt()
         memory.append((step, bend, torch.where(trusted, 1 / along, 0.0)))
         gradient = new
-    return theta, gradient.abs().amax((2, 3))
+    return theta, z, gradient.abs().amax((2, 3))
 
 
 def _two_loops(v: Tensor, inverse: Callable[[Tensor], Tensor], memory: Memory) -> Tensor:
