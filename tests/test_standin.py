@@ -160,7 +160,6 @@ CASES |= {
     ],
     # theories and what simulates them
     "gain": lambda f, on: f(on(BETTER), on(WORSE)),
-    "guaranteed_gain": lambda f, on: f(on(WORSE)),
     "linear_gain": lambda f, on: f(on(X[0]), on(OUT), on(Y)),
     "deviation_bound": lambda f, on: f(on(WORSE), on(WORSE / 10)),
     "promised_error": lambda f, on: f(on(BETTER), on(WORSE)),
@@ -168,7 +167,6 @@ CASES |= {
     "promise_of_mixtures": lambda f, on: f(on(X[0].mT), on(X2[0].mT), on(X[1, :, 0])),
     "mix_teachers": lambda f, on: f(on(X[0].mT @ X[0]), on(X[1, 0])),
     "kl": lambda f, on: f(on(SOFT), on(OUT2.softmax(-1))),
-    "squared_norm": lambda f, on: f(on(SOFT)),
     "negative_entropy": lambda f, on: f(on(SOFT)),
     "divergence": lambda f, on: f(
         w2s_tutorial.theory.misfit_divergence.negative_entropy, on(SOFT), on(OUT2.softmax(-1))
