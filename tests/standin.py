@@ -67,6 +67,9 @@ class Standin(torch.Tensor):
             else copied
         )
 
+    def __format__(self, spec):
+        return format(self.held, spec)
+
     def tolist(self):
         return self.held.tolist()
 
@@ -122,6 +125,22 @@ class Mode(TorchDispatchMode):
 
     def __torch_dispatch__(self, function, types, args=(), kwargs=None):
         return run(function, args, kwargs or {})
+
+
+def _empty(size, stride, *, dtype=None, **_):
+    return Standin(torch.empty_strided(size, stride, dtype=dtype, device="cpu"))
+
+
+def _copy(source, target, non_blocking=False):
+    bare = [each.held if isinstance(each, Standin) else each for each in (source, target)]
+    bare[1].copy_(bare[0])
+    return target
+
+
+# Lists as indices are moved to the device below any mode.
+_kernels = torch.library.Library("aten", "IMPL")
+_kernels.impl("empty_strided", _empty, "PrivateUse1")
+_kernels.impl("_copy_from", _copy, "PrivateUse1")
 
 
 class Makers(TorchFunctionMode):
