@@ -34,7 +34,7 @@ def _right(output: Tensor, target: Tensor, name: str = "target") -> Tensor:
             raise ValueError(f"{name} must lie in 0..{output.shape[-1] - 1}, got {came}")
     else:
         _check_pair("output", output, name, target)
-        label = target.argmax(-1)
+        label = (target.byte() if target.dtype == torch.bool else target).argmax(-1)
     if label.dim() == 2 and len({len(output), len(label), 1}) > 2:
         came = f"{len(output)} and {len(label)}"
         raise ValueError(f"output and {name} must have the same heads, got {came}")
@@ -143,7 +143,8 @@ def _distance(
     output: Tensor, target: Tensor, names: tuple[str, str] = ("output", "target")
 ) -> Tensor:
     _check_pair(names[0], output, names[1], target)
-    return (output - target).square().sum(-1)
+    wide = torch.promote_types(torch.promote_types(output.dtype, target.dtype), torch.float32)
+    return (output.to(wide) - target.to(wide)).square().sum(-1)
 
 
 def misfit(student_output: Tensor, weak_output: Tensor) -> Tensor:
@@ -221,7 +222,10 @@ def _means(**values: Tensor) -> list[Tensor]:
     if len({value.shape for value in values.values()}) > 1:
         came = [tuple(value.shape) for value in values.values()]
         raise ValueError(f"{', '.join(values)} must hold the same heads, got {came}")
-    return [value.mean(-1) for value in values.values()]
+    wide = torch.float32
+    for value in values.values():
+        wide = torch.promote_types(wide, value.dtype)
+    return [value.to(wide).mean(-1) for value in values.values()]
 
 
 def bootstrap_interval(
@@ -247,6 +251,9 @@ def bootstrap_interval(
         ValueError: if samples list different numbers of heads, or fewer than 2.
     """
     generator = generator_of(seed)
+    for sample in samples:
+        if not isinstance(sample, Tensor):
+            raise TypeError(f"samples must be torch.Tensors, got {type(sample).__name__}")
     sizes = {tuple(sample.shape) for sample in samples}
     if len(sizes) != 1 or len(size := next(iter(sizes))) != 1 or size[0] < 2:
         raise ValueError(f"samples must list the same heads, at least 2, got {sorted(sizes)}")
@@ -254,6 +261,7 @@ def bootstrap_interval(
         raise ValueError(f"level must lie in (0, 1), got {level}")
     draw = torch.randint(size[0], (repeats, size[0]), generator=generator)
     values = statistic(*(sample[draw.to(sample.device)] for sample in samples))
+    values = values.to(torch.promote_types(values.dtype, torch.float32))
     if values.isnan().any():
         return values.new_tensor(math.nan), values.new_tensor(math.nan)
     tail = (1 - level) / 2

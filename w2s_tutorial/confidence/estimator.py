@@ -206,9 +206,10 @@ class WeakToStrongClassifier(ClassifierMixin, BaseEstimator):
             nothing = np.zeros(0, np.intp), np.zeros(0, np.bool_)
             return _Taught(teacher, baseline, baseline, baseline, *nothing)
         label = one_hot(teacher(weak[pool]).argmax(-1), target.shape[-1]).double()
-        if (absent := (label.sum(1) == 0)[0]).any():
-            named = self.classes_[absent.numpy()].tolist()
-            raise ValueError(f"the teacher's labels must show every class, it never says {named}")
+        if (rare := (label.sum(1) < 2)[0]).any():  # one for each of the students that are compared
+            named = self.classes_[rare.numpy()].tolist()
+            said = "it says these less than twice"
+            raise ValueError(f"the teacher's labels must show every class, {said}: {named}")
         x = strong[pool][None]
         penalty = torch.tensor([self.l2], dtype=torch.float64)
         student = fit_logistic(x[0], label, l2=self.l2)
@@ -220,9 +221,9 @@ class WeakToStrongClassifier(ClassifierMixin, BaseEstimator):
         )
         again = retrain(x, label, score, p=p, q=q, l2=penalty)
         kept = kept_by(score, label, p)[0].numpy()
-        said = label[0].argmax(-1).numpy()
+        names = label[0].argmax(-1).numpy()
         return _Taught(
-            teacher, student, again, baseline, said, kept, float(doubted), float(p), float(q)
+            teacher, student, again, baseline, names, kept, float(doubted), float(p), float(q)
         )
 
     def _held_out(

@@ -44,8 +44,14 @@ def retrain(
         tol: see `fit_logistic`.
 
     Raises:
-        ValueError: as `keep_top` and `fit_logistic`.
+        ValueError: if score and label list no examples, or not the same; as `keep_top` and
+            `fit_logistic`.
     """
+    if label.dim() != 3 or label.shape[1] == 0 or score.shape != label.shape[:2]:
+        came = f"{tuple(score.shape)} and {tuple(label.shape)}"
+        raise ValueError(
+            f"score (b, n) and label (b, n, c) must list the same examples, got {came}"
+        )
     b, n, c = label.shape
     p, q, l2 = (value.expand(b, -1) for value in torch.broadcast_tensors(p, q, l2))
     m = p.shape[1]
@@ -57,7 +63,7 @@ def retrain(
         x,
         repeated,
         loss=generalized_cross_entropy(q.flatten()),
-        l2=l2.flatten().to(label.dtype),
+        l2=l2.flatten(),
         example_weight=keep,
         start=start,
         tol=tol,
