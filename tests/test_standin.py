@@ -206,6 +206,7 @@ AT_HOME = {
     "ratios.": "reads tables",
     "mismatch.": "fits a law to tables",
     "networks.features.cached": "reads files",
+    "networks.many.": "test_many.py runs it there",
     "heads.linear.apply": "is inside the fits",
     "heads.linear.check_inputs": "is inside the fits",
     "heads.logistic.missing_classes": "is inside the fits",
