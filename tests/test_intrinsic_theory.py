@@ -61,7 +61,7 @@ def test_order_form_and_fixed_design_form_are_told_apart_from_exact():
 @pytest.mark.parametrize("size", [0.0, 2.0])
 def test_risk_on_the_pool(n_labeled, n_pool, size):
     given = with_target(small_problem(n_labeled, n_pool), size)
-    on_pool = simulate_examples(given, trials=10_000, seed=generator(), on="pool")
+    on_pool = simulate_examples(given, trials=4_000, seed=generator(), on="pool")
     assert_agrees(on_pool.student, intrinsic.student_risk_on_pool(given))
     if size == 0.0:  # (T1) is the whole risk there
         assert_agrees(on_pool.student, intrinsic.published_student_variance(given))
