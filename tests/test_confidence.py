@@ -11,6 +11,7 @@ from w2s_tutorial.confidence.rivals import vanilla
 from w2s_tutorial.confidence.selection import (
     confidence,
     keep_alike,
+    keep_evenly,
     keep_top,
     labels_of,
     share_of,
@@ -74,6 +75,48 @@ def test_a_control_has_the_shares_of_the_selection_and_not_its_examples():
     assert score[drawn].mean() < score[keep].mean() - 0.2
     anyone = keep_alike(keep, torch.zeros_like(group), seed=g)
     assert (share_of(group == 2, anyone) > share_of(group == 2, keep) + 0.05).all()
+
+
+def test_a_control_of_most_of_a_stratum_is_of_that_stratum():
+    group = (torch.arange(40) < 10).long().expand(3, 40)
+    keep = (torch.arange(40) < 9) | (torch.arange(40) >= 12)
+    drawn = keep_alike(keep.expand(3, 40), group, seed=0)
+    assert (drawn & (group == 1)).sum(-1).tolist() == [9, 9, 9]
+    assert (drawn & (group == 0)).sum(-1).tolist() == [28, 28, 28]
+
+
+def test_an_even_control_has_the_right_labels_of_the_selection_and_the_groups_of_the_pool():
+    g = torch.Generator().manual_seed(0)
+    group = (torch.rand(20, 4000, generator=g) < torch.tensor(0.3)).long()
+    right = torch.rand(20, 4000, generator=g) < torch.where(group == 1, 0.6, 0.9)
+    keep = keep_top(right + 0.8 * (group == 0) + 3 * torch.rand(20, 4000, generator=g), 0.5)
+    assert (share_of(group == 1, keep) < 0.25).all(), "the selection drops the minority"
+    assert (share_of(right, keep) < 0.98).all(), "and keeps wrong labels too"
+    even = keep_evenly(keep, group, right, seed=g)
+    assert even.sum(-1).tolist() == keep.sum(-1).tolist()
+    assert (even & right).sum(-1).tolist() == (keep & right).sum(-1).tolist()
+    everyone = torch.ones_like(keep)
+    whole = share_of(group == 1, everyone)
+    torch.testing.assert_close(share_of(group == 1, even), whole, atol=1e-3, rtol=0)
+    factor = [
+        share_of(~right, even & (group == value)) / share_of(~right, group == value)
+        for value in (0, 1)
+    ]
+    torch.testing.assert_close(*factor, atol=0.01, rtol=0)
+    assert (factor[0] < 0.7).all()
+    alike = keep_alike(keep, right.long(), seed=g)
+    assert (share_of(group == 1, alike) < whole - 0.02).all(), "the other control moves them"
+    assert (even & ~keep).any(-1).all(), "who is drawn is chance"
+
+
+def test_an_even_control_takes_what_there_is():
+    group = torch.tensor([[0] * 10 + [1] * 10])
+    right = torch.tensor([[True] * 10 + [True] + [False] * 9])
+    keep = torch.tensor([[True] * 10 + [True] * 4 + [False] * 6])
+    even = keep_evenly(keep, group, right, seed=0)
+    assert even.sum() == 14
+    assert [int((even & (group == v)).sum()) for v in (0, 1)] == [7, 7]
+    assert int((even & right).sum()) == 8, "7 of 7, and the only right one of the others"
 
 
 def test_share_of_says_who_was_kept():

@@ -7,6 +7,8 @@ import pandas as pd
 import pytest
 from conftest import ROOT
 
+from w2s_tutorial.confidence import compare
+from w2s_tutorial.storage import generator_for
 from w2s_tutorial.tables import load_result
 
 FOLDER = ROOT / "data" / "confidence"
@@ -27,19 +29,21 @@ def stored(name):
 def test_every_pair_is_there_in_every_regime(script):
     pairs = script.pairs()
     assert len(pairs) == len(set(pairs)) == 2 + 15 + 10
-    for name, each in (("methods", 29), ("grid", 20), ("kept", 5), ("rule", 1)):
+    for name, each in (("methods", 30), ("grid", 20), ("kept", 5), ("rule", 1)):
         table = stored(name)
         assert len(table) == each * len(pairs) * len(script.REGIMES)
         assert (
             not table.drop(columns=[c for c in table if "minority_right" in c]).isna().any().any()
         )
-        assert set(table[["dataset", "weak", "strong"]].agg(" ".join, axis=1)) == set(pairs)
+        assert set(table[["dataset", "weak", "strong"]].itertuples(index=False, name=None)) == set(
+            pairs
+        )
 
 
 def test_students_are_stronger_than_their_teachers_on_true_labels(script):
     probes = pd.read_csv(ROOT / "data" / "dominoes" / "probes.csv").query("role == 'average'")
     mean = probes.set_index(["dataset", "backbone"])["mean"]
-    for dataset, weak, strong in (pair.split() for pair in script.pairs()[2:]):
+    for dataset, weak, strong in script.pairs()[2:]:
         assert mean[dataset, weak] < mean[dataset, strong]
 
 
@@ -73,3 +77,30 @@ def test_heads_without_a_value_do_not_count(script):
     found = script.interval(np.array([0.2, np.nan, 0.4]), "x")
     assert found["x"] == pytest.approx(0.3)
     assert np.isnan(script.interval(np.array([0.2, np.nan]), "x")["x"])
+
+
+def test_the_tables_are_made_of_what_is_measured(script, tmp_path):
+    """Two heads of one synthetic pair: each table's numbers from the comparison's own."""
+    pair = ("synthetic", "weak", "strong")
+    script.main(tmp_path, heads=2, which=lambda: [pair], store=tmp_path / "store")
+    made = {name: load_result(tmp_path / f"{name}.csv") for name in script.TABLES}
+    for shares in script.REGIMES:
+        stream = {"dataset": "synthetic", "regime": f"{shares[0]} {shares[1]}"}
+        generator = generator_for(stream)
+        taught = compare.teach(script.sets_of(pair, shares, 2, generator))
+        groups = taught.student(taught.sets["test"].strong)
+        wins = groups.argmax(-1) == taught.sets["test"].target.argmax(-1)
+        of = f"minority_labeled == {shares[0]} and minority_pool == {shares[1]}"
+        row = made["methods"].query(f"{of} and method == 'vanilla'").iloc[0]
+        assert row["average"] == pytest.approx(float(wins.double().mean()), abs=1e-4)
+        each = made["draws"].query(f"{of} and method == 'vanilla'")[["0", "1"]].to_numpy()[0]
+        assert each == pytest.approx(wins.double().mean(-1).numpy(), abs=1e-4)
+        worst = made["draws"].query(of).merge(made["methods"].query(of), on="method")
+        assert np.allclose(worst[["0", "1"]].mean(axis=1), worst["average"], atol=1e-4)
+        kept = compare.kept_shares(taught)
+        row = made["kept"].query(f"{of} and p == 0.35").iloc[0]
+        assert row["minority_right"] == pytest.approx(
+            float(kept[0.35, "minority right"].nanmean()), abs=1e-4
+        )
+        assert len(made["grid"].query(of)) == 20
+    assert len(made["rule"]) == len(script.REGIMES)

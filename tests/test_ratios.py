@@ -4,10 +4,12 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from scipy import stats
 
-from w2s_tutorial.metrics import opr, pgr
+from w2s_tutorial.checks.common import interval
+from w2s_tutorial.metrics import opr, pgr, t_half_width
 from w2s_tutorial.sweeps import sweep
-from w2s_tutorial.tables import exact_ratio, measured_ratio
+from w2s_tutorial.tables import exact_ratio, measured_ratio, paired_differences
 
 
 def generator():
@@ -102,3 +104,71 @@ def test_options_go_to_the_statistic():
     for gap, undefined in ((0.0, 0), (15.0, 2), (100.0, 4)):
         found = measured_ratio(t, ["d", "n"], pgr, roles, seed=generator(), min_gap=gap)
         assert found["mean"].isna().sum() == found["low"].isna().sum() == undefined
+
+
+def pairs_of_networks():
+    """Students that differ in what a method gains them, taught by one to three teachers."""
+    g, rows = np.random.default_rng(0), []
+    for strong, teachers, gain in (("a", 3, 0.3), ("b", 1, -0.1), ("c", 2, 0.1)):
+        for weak in range(teachers):
+            for head in range(5):
+                base = g.normal()
+                noise = 0.01 * g.normal()
+                for method, value in (("plain", base), ("new", base + gain + noise)):
+                    rows.append([weak, strong, head, method, value])
+    return pd.DataFrame(rows, columns=["weak", "strong", "head", "method", "value"])
+
+
+def slow_differences(t, strong):
+    """Per head, the mean over teachers."""
+    found = []
+    for head in range(5):
+        rows = t[(t["strong"] == strong) & (t["head"] == head)]
+        new, plain = (rows[rows["method"] == m].sort_values("weak") for m in ("new", "plain"))
+        found.append(np.mean(new["value"].to_numpy() - plain["value"].to_numpy()))
+    return np.array(found)
+
+
+def test_differences_are_paired_and_networks_count_once():
+    t = pairs_of_networks().sample(frac=1, random_state=0)
+    each = paired_differences(t, "method", "new", "plain", by=["strong"], unit="head")
+    for row in each.itertuples():
+        slow = slow_differences(t, row.strong)
+        low, high = stats.t.interval(0.95, 4, slow.mean(), stats.sem(slow))
+        assert (row.mean, row.low, row.high, row.units) == pytest.approx(
+            (slow.mean(), low, high, 5)
+        )
+        assert high - low < 0.05, "what the two have in common cancels"
+    networks = np.array([slow_differences(t, strong).mean() for strong in "abc"])
+    over = paired_differences(t, "method", "new", "plain", unit="strong")
+    expected = stats.t.interval(0.95, 2, networks.mean(), stats.sem(networks))
+    assert over[["low", "high"]].to_numpy()[0] == pytest.approx(expected)
+    assert over["mean"].item() == pytest.approx(networks.mean()), "not that of the six pairs"
+    turned = paired_differences(t, "method", "plain", "new", unit="strong")
+    assert turned["mean"].item() == pytest.approx(-over["mean"].item())
+
+
+def test_one_unit_has_no_interval_and_lost_partners_are_said():
+    t = pairs_of_networks()
+    one = paired_differences(t[t["strong"] == "b"], "method", "new", "plain", unit="strong")
+    assert one["low"].isna().all()
+    assert one["units"].tolist() == [1]
+    with pytest.raises(ValueError, match="table must pair 'new' and 'plain' of method in every"):
+        paired_differences(t.iloc[1:], "method", "new", "plain", unit="strong")
+    with pytest.raises(ValueError, match="table must pair 'new' and 'old' of method"):
+        paired_differences(t, "method", "new", "old", unit="strong")
+    with pytest.raises(ValueError, match=r"table must have columns \['draw'\]"):
+        paired_differences(t, "method", "new", "plain", unit="draw")
+
+
+def test_the_half_width_is_that_of_scipy():
+    values = torch.rand(7, generator=generator(), dtype=torch.float64)
+    expected = stats.t.interval(0.9, 6, float(values.mean()), stats.sem(values.numpy()))
+    half = t_half_width(values.std() / 7**0.5, 7, level=0.9)
+    assert float(values.mean() + half) == pytest.approx(expected[1])
+    low, high = interval(values)
+    assert (low, high) == pytest.approx(
+        stats.t.interval(0.95, 6, float(values.mean()), stats.sem(values.numpy()))
+    )
+    with pytest.raises(ValueError, match=r"level must lie in \(0, 1\), got 95"):
+        t_half_width(1.0, 3, level=95)

@@ -122,6 +122,52 @@ def exact_ratio(
     return settings.assign(value=statistic(*(risk[:, None] for risk in risks)).numpy())
 
 
+def paired_differences(
+    table: DataFrame,
+    column: str,
+    first: Any,
+    second: Any,
+    *,
+    by: Sequence[str] = (),
+    unit: str,
+    level: float = 0.95,
+) -> DataFrame:
+    """How much larger `value` is for one choice than for another, paired in all other columns.
+
+    The differences of one unit are averaged, and the interval is Student's t over units: with
+    unit="strong" over student networks, each counted once whatever the number of its teachers;
+    with by=["strong"] and unit="head" over draws, for each network.
+
+    Args:
+        table: columns column, by, unit, value, and others that name a pair.
+        column: where the two choices stand, such as "method".
+        first, second: values of that column; first minus second is returned.
+        by: columns to keep apart.
+        unit: column whose values are taken as independent.
+        level: coverage of the interval.
+
+    Returns:
+        The columns of by, then mean, low, high (NaN for one unit), units.
+
+    Raises:
+        ValueError: if a column or choice is missing, or a row of one choice has no partner.
+    """
+    names = [*listed("by", by), unit]
+    rest = [str(c) for c in table if c not in (column, "value")]
+    check_table("table", table, key=[*rest, column], finite=["value"], others=names)
+    rows = table[table[column].isin([first, second])]
+    wide = rows.pivot(index=rest, columns=column, values="value")
+    if {first, second} - {*wide} or wide.isna().any().any():
+        raise ValueError(f"table must pair {first!r} and {second!r} of {column} in every row")
+    gap = (wide[first] - wide[second]).groupby(level=names, sort=False).mean().rename("value")
+    each = gap.reset_index()
+    groups = each.assign(whole=0).groupby([*by, "whole"], sort=False)["value"]
+    found = groups.agg(mean="mean", spread="sem", units="size").reset_index()
+    half = t_half_width(found["spread"], found["units"], level=level)
+    found["low"], found["high"] = found["mean"] - half, found["mean"] + half
+    return found[[*by, "mean", "low", "high", "units"]]
+
+
 def _refuse_accuracies(table: DataFrame, statistic: Callable[..., Tensor]) -> None:
     # OPR of accuracies lies on the other side of 1, and close to it.
     plain = statistic.func if isinstance(statistic, partial) else statistic

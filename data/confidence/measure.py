@@ -1,14 +1,17 @@
 """Measure the remedy and its rivals: python data/confidence/measure.py (ten minutes of one core).
 
 Reads data/dominoes/features.npz, probes.csv and the waterdigits of the package. Writes methods.csv
-(a row per pair, regime and method), grid.csv (per p and q), kept.csv (whom selection keeps) and
-rule.csv (what the label-free rule chose), each with its provenance. Finished settings are kept in
+(a row per pair, regime and method), draws.csv (the average accuracy of each draw), grid.csv (per p
+and q), kept.csv (whom selection keeps) and rule.csv (what the label-free rule chose), each with its
+provenance. Finished settings are kept in
 _build/confidence: a run that was stopped goes on where it was.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import math
+import time
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -18,7 +21,7 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from w2s_tutorial.confidence.compare import Comparison
+from w2s_tutorial.confidence import compare
 from w2s_tutorial.confidence.synthetic import two_places
 from w2s_tutorial.datasets import frozen
 from w2s_tutorial.metrics import t_half_width
@@ -27,7 +30,8 @@ from w2s_tutorial.storage import describe, generator_for
 from w2s_tutorial.sweeps import sweep
 from w2s_tutorial.tables import save_result
 
-HEADS, SEED, VERSION = 20, 0, "2"
+HEADS, SEED, VERSION = 20, 0, "3"
+TABLES = ("methods", "draws", "grid", "kept", "rule")
 DATA = Path(__file__).parents[1]
 FILES = (frozen.DOMINOES, DATA / "dominoes" / "probes.csv", frozen.WATERDIGITS)
 READ = {"dominoes": frozen.dominoes_features, "waterdigits": frozen.waterdigits_features}
@@ -36,10 +40,12 @@ SIZES = {
     "dominoes": {"labeled": 400, "pool": 800, "validation": 200, "test": 800},
     "waterdigits": {"labeled": 100, "pool": 400, "validation": 56, "test": 400},
 }
-REGIMES = ("0.05 0.5", "0.5 0.05", "0.05 0.05")  # minority shares of labels and pool
+REGIMES = ((0.05, 0.5), (0.5, 0.05), (0.05, 0.05))  # minority shares of labels and pool
 PLACE = {"strong": 0.8, "keen": 2.5}  # synthetic students: how clearly they see the place
 KINDS = ("minority", "right", "minority right", "majority right")
-KEYS = ["dataset", "weak", "strong", "minority_labeled", "minority_pool"]
+PAIR, SHARES = ("dataset", "weak", "strong"), ("minority_labeled", "minority_pool")
+KEYS = [*PAIR, *SHARES]
+NONE = math.nan  # p or q of what has none
 
 
 @cache
@@ -47,23 +53,23 @@ def seen(dataset: str) -> frozen.FrozenFeatures:
     return READ[dataset]()
 
 
-def pairs() -> list[str]:
+def pairs() -> list[tuple[str, str, str]]:
     """All teachers and students of which the student's probe on true labels is the better one."""
     probes = pd.read_csv(DATA / "dominoes" / "probes.csv").query("role == 'average'")
-    listed = [f"synthetic weak {strong}" for strong in PLACE]
+    listed = [("synthetic", "weak", strong) for strong in PLACE]
     for dataset, rows in probes.groupby("dataset", sort=False):
         order = rows.sort_values("mean")["backbone"].tolist()
-        listed += [f"{dataset} {w} {s}" for i, w in enumerate(order) for s in order[i + 1 :]]
+        listed += [(str(dataset), w, s) for i, w in enumerate(order) for s in order[i + 1 :]]
     return listed
 
 
-def sets_of(pair: str, regime: str, heads: int, generator: torch.Generator) -> dict[str, Sample]:
+def sets_of(
+    pair: tuple[str, str, str], shares: tuple[float, float], heads: int, generator: torch.Generator
+) -> dict[str, Sample]:
     """The five sets that a comparison needs; "balanced" is a second draw of validation examples."""
-    dataset, weak, strong = pair.split()
-    minority_labeled, minority_pool = map(float, regime.split())
-    minority = dict(
-        labeled=minority_labeled, pool=minority_pool, validation=minority_labeled, test=0.5
-    )
+    dataset, weak, strong = pair
+    labeled, pool = shares
+    minority = dict(labeled=labeled, pool=pool, validation=labeled, test=0.5)
     sizes, drawn = SIZES[dataset], {"heads": heads, "seed": generator}
     again = {"sizes": {"validation": sizes["validation"]}, "minority": {"validation": 0.5}}
     if dataset == "synthetic":
@@ -78,15 +84,34 @@ def sets_of(pair: str, regime: str, heads: int, generator: torch.Generator) -> d
     return {**sets, "balanced": balanced["validation"]}
 
 
-def measure(pair: str, regime: str, heads: int, seed: int) -> Mapping[str, Tensor]:
-    """All that a comparison records, (heads,) each. Pairs of a data set share their draws."""
-    generator = generator_for({"dataset": pair.split()[0], "regime": regime}, seed=seed)
-    comparison = Comparison(sets_of(pair, regime, heads, generator))
-    comparison.remedy()
-    comparison.rivals()
-    comparison.told_groups()
-    comparison.reasons(generator)
-    return comparison.results
+def measure(
+    dataset: str,
+    weak: str,
+    strong: str,
+    minority_labeled: float,
+    minority_pool: float,
+    heads: int,
+    seed: int,
+) -> dict[tuple[str, str, float, float, str], Tensor]:
+    """All that the tables need: (kind, method, p, q, where) -> (heads,).
+
+    Pairs of a data set share their draws.
+    """
+    stream = {"dataset": dataset, "regime": f"{minority_labeled} {minority_pool}"}
+    generator = generator_for(stream, seed=seed)
+    shares = (minority_labeled, minority_pool)
+    taught = compare.teach(sets_of((dataset, weak, strong), shares, heads, generator))
+    remedy = compare.remedy(taught)
+    methods = remedy.methods | compare.compare_rivals(taught)
+    methods |= compare.compare_told_groups(taught)
+    methods |= compare.compare_controls(taught, seed=generator)
+    groups = {("methods", name, NONE, NONE): each for name, each in methods.items()}
+    groups |= {("grid", "", p, q): each for (p, q), each in remedy.cells.items()}
+    found = {(*key, str(g)): each[:, g] for key, each in groups.items() for g in range(4)}
+    for (p, kind), share in compare.kept_shares(taught).items():
+        found["kept", "", p, NONE, kind] = share
+    chosen = {"doubt": remedy.doubt, "rule_p": remedy.p, "rule_q": remedy.q}
+    return found | {("rule", "", NONE, NONE, name): v for name, v in chosen.items()}
 
 
 def interval(values: np.ndarray, name: str) -> dict[str, float]:
@@ -96,12 +121,6 @@ def interval(values: np.ndarray, name: str) -> dict[str, float]:
         return {name: np.nan, f"{name}_low": np.nan, f"{name}_high": np.nan}
     mean, half = values.mean(), t_half_width(values.std(ddof=1) / len(values) ** 0.5, len(values))
     return {name: mean, f"{name}_low": mean - half, f"{name}_high": mean + half}
-
-
-def by_method(found: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """Method -> (heads, 4) accuracies of the groups."""
-    names = dict.fromkeys(key.split("/")[0] for key in found if "/" in key)
-    return {n: np.stack([found[f"{n}/group {g}"] for g in range(4)], 1) for n in names}
 
 
 def judged(groups: np.ndarray, vanilla: np.ndarray) -> dict[str, float]:
@@ -120,44 +139,53 @@ def judged(groups: np.ndarray, vanilla: np.ndarray) -> dict[str, float]:
     }
 
 
+def groups_of(part: pd.DataFrame) -> np.ndarray:
+    """(heads, 4) accuracies of a method."""
+    return part.pivot(index="head", columns="where", values="value").to_numpy()
+
+
 def tables(table: pd.DataFrame) -> dict[str, pd.DataFrame]:
-    """The four tables, from the sweep's."""
-    rows: dict[str, list[dict[str, Any]]] = {"methods": [], "grid": [], "kept": [], "rule": []}
-    for (pair, regime), part in table.groupby(["pair", "regime"], sort=False):
-        key = dict(zip(KEYS, [*pair.split(), *map(float, regime.split())], strict=True))
-        found = {role: v["value"].to_numpy(float) for role, v in part.groupby("role", sort=False)}
-        methods = by_method(found)
+    """The five tables, from the sweep's."""
+    rows: dict[str, list[dict[str, Any]]] = {name: [] for name in TABLES}
+    for key, part in table.groupby(KEYS, sort=False):
+        of, kinds = dict(zip(KEYS, key, strict=True)), dict(list(part.groupby("kind")))
+        methods = {n: groups_of(v) for n, v in kinds["methods"].groupby("method", sort=False)}
+        vanilla = methods["vanilla"]
         for name, groups in methods.items():
-            values = judged(groups, methods["vanilla"])
-            if name.startswith("grid"):
-                _, p, q = name.split()
-                kept = {k: v for k, v in values.items() if not k.startswith("worst_gain")}
-                rows["grid"].append({**key, "p": float(p), "q": float(q), **kept})
-            else:
-                rows["methods"].append({**key, "method": name, **values})
-        for p in sorted({name.split()[1] for name in found if name.startswith("kept")}, key=float):
-            row = {**key, "p": float(p)}
+            rows["methods"].append({**of, "method": name, **judged(groups, vanilla)})
+            heads = {str(head): value for head, value in enumerate(groups.mean(1))}
+            rows["draws"].append({**of, "method": name, **heads})
+        for (p, q), cell in kinds["grid"].groupby(["p", "q"], sort=False):
+            values = judged(groups_of(cell), vanilla)
+            shown = {k: v for k, v in values.items() if not k.startswith("worst_gain")}
+            rows["grid"].append({**of, "p": p, "q": q, **shown})
+        for p, cell in kinds["kept"].groupby("p"):
+            row = {**of, "p": p}
             for kind in KINDS:
-                row |= interval(found[f"kept {p} {kind}"], kind.replace(" ", "_"))
+                share = cell[cell["where"] == kind]["value"].to_numpy()
+                row |= interval(share, kind.replace(" ", "_"))
             rows["kept"].append(row)
         chosen: dict[str, float] = {}
-        for name in ("doubt", "rule p", "rule q"):
-            chosen |= interval(found[name], name.replace(" ", "_"))
-        rows["rule"].append({**key, **chosen})
+        for name, cell in kinds["rule"].groupby("where"):
+            chosen |= interval(cell["value"].to_numpy(), str(name))
+        rows["rule"].append({**of, **chosen})
     return {name: pd.DataFrame(lines).round(4) for name, lines in rows.items()}
 
 
 def main(
     folder: Path = DATA / "confidence",
     heads: int = HEADS,
-    which: Callable[[], list[str]] = pairs,
+    which: Callable[[], list[tuple[str, str, str]]] = pairs,
     store: Path = DATA.parent / "_build" / "confidence",
 ) -> None:
-    axes = {"regime": REGIMES, "pair": which()}
-    table = sweep(measure, axes, store=store, version=VERSION, heads=heads, seed=SEED)
+    start = time.process_time()
+    axes = {SHARES: REGIMES, PAIR: which()}
+    keys = ("kind", "method", "p", "q", "where")
+    table = sweep(measure, axes, keys=keys, store=store, version=VERSION, heads=heads, seed=SEED)
     facts = describe(
         "python data/confidence/measure.py",
-        files={file.name: file for file in FILES},
+        files={path.name: path for path in FILES},
+        processor_seconds_of_the_last_start=round(time.process_time() - start),
         seed=SEED,
         heads=heads,
     )
