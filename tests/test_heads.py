@@ -63,6 +63,21 @@ def test_gradient_descent_reaches_least_squares():
     torch.testing.assert_close(heads.weight[1], exact[:2], atol=1e-6, rtol=1e-6)
 
 
+def test_weight_decay_is_that_of_a_plain_loop():
+    x, target, _ = problem(h=2)
+    ours = fit_gradient(x, target, cross_entropy, steps=40, lr=0.05, weight_decay=0.5)
+    layer = torch.nn.Linear(3, 2, dtype=torch.float64)
+    torch.nn.init.zeros_(layer.weight)
+    torch.nn.init.zeros_(layer.bias)
+    optimizer = torch.optim.AdamW(layer.parameters(), lr=0.05, weight_decay=0.5)
+    for _ in range(40):
+        optimizer.zero_grad()
+        torch.nn.functional.cross_entropy(layer(x), target[1]).backward()
+        optimizer.step()
+    torch.testing.assert_close(ours.weight[1], layer.weight.T)
+    torch.testing.assert_close(ours.bias[1, 0], layer.bias)
+
+
 def test_start_continues_a_fit():
     x, target, _ = problem()
     first = fit_gradient(x, target, cross_entropy, steps=200, lr=0.05)

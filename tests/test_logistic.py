@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 
-from w2s_tutorial.heads.linear import fit_gradient
+from w2s_tutorial.heads.linear import Heads, fit_gradient
 from w2s_tutorial.heads.logistic import fit_logistic
 from w2s_tutorial.losses import cross_entropy
 
@@ -96,6 +96,23 @@ def test_heads_do_not_change_each_others_answer():
     alone = fit_logistic(x, target[4:5], l2=1e-3)
     scale = alone.weight.abs().max()
     assert (together.weight[4:5] - alone.weight).abs().max() / scale < 1e-6
+
+
+def test_a_newton_step_that_would_overshoot_is_cut():
+    """Sure of the wrong side, a head meets hardly any curvature: the full step goes far too far."""
+    x = torch.linspace(-2, 2, 40, dtype=torch.float64)[:, None]
+    target = torch.nn.functional.one_hot((x[:, 0] > 0.1).long(), 2)[None].double()
+
+    def objective(heads):
+        size = (heads.weight[..., 1] - heads.weight[..., 0]).square().sum()
+        return float(cross_entropy(heads(x), target).mean() + 1e-6 / 2 * size)
+
+    weight = torch.tensor([[[10.0, -10.0]]], dtype=torch.float64)
+    heads = Heads(weight, torch.zeros(1, 1, 2, dtype=torch.float64))
+    for _ in range(6):
+        after = fit_logistic(x, target, l2=1e-6, start=heads, tol=0.0, max_steps=1)
+        assert objective(after) < objective(heads)
+        heads = after
 
 
 def test_float32_stays_float32_and_is_close():
