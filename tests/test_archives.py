@@ -118,3 +118,93 @@ def test_a_link_is_not_read_as_a_member(tmp_path):
     good = tar(tmp_path / "good.tar.gz", ("a", b"text", ""), ("b", b"other", ""))
     assert dict(archives.contents(good)) == {"a": b"text", "b": b"other"}
     assert dict(archives.contents(good, names={"b", "c"})) == {"b": b"other"}
+
+
+def zipped(path, name: str, content: bytes = b"text"):
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr(name, content)
+    return path
+
+
+def encrypted(folder):
+    path = zipped(folder / "bad.zip", "name")
+    body = bytearray(path.read_bytes())
+    for start, flags in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
+        body[body.index(start) + flags] |= 1
+    path.write_bytes(body)
+    return path
+
+
+def compressed_strangely(folder):
+    path = zipped(folder / "bad.zip", "name")
+    body = bytearray(path.read_bytes())
+    for start, method in ((b"PK\x03\x04", 8), (b"PK\x01\x02", 10)):
+        body[body.index(start) + method] = 97
+    path.write_bytes(body)
+    return path
+
+
+def nameless(folder):
+    path = zipped(folder / "bad.zip", "n", b"")
+    body = path.read_bytes()
+    local, central = body.index(b"PK\x03\x04"), body.index(b"PK\x01\x02")
+    end = body.index(b"PK\x05\x06")
+    first = body[local : local + 26] + b"\0\0" + body[local + 28 : local + 30]
+    second = body[central : central + 28] + b"\0\0" + body[central + 30 : central + 46]
+    last = body[end : end + 12] + bytes([len(second), 0, 0, 0, len(first), 0, 0, 0, 0, 0])
+    path.write_bytes(first + second + last)
+    return path
+
+
+def twice(folder, first: str, second: str):
+    return tar(folder / "bad.tar", (first, b"x", ""), (second, b"y", ""))
+
+
+MALFORMED = {
+    "encrypted": encrypted,
+    "unknown compression": compressed_strangely,
+    "a file, then a folder": lambda folder: twice(folder, "a", "a/b"),
+    "a folder, then a file": lambda folder: twice(folder, "a/b", "a"),
+    "a file called .": lambda folder: tar(folder / "bad.tar", (".", b"x", "")),
+    "a file with no name": nameless,
+    "300 letters": lambda folder: tar(folder / "bad.tar", ("n" * 300, b"x", "")),
+    "no archive": lambda folder: folder / "text",
+}
+
+
+@pytest.mark.parametrize("case", MALFORMED)
+def test_a_malformed_archive_is_a_value_error_and_leaves_nothing(tmp_path, case):
+    (tmp_path / "text").write_text("<html>")
+    archive = MALFORMED[case](tmp_path)
+    with pytest.raises(ValueError, match=r"damaged|no folder can hold"):
+        archives.unpack(archive, tmp_path / "out")
+    assert {path.name for path in tmp_path.iterdir()} <= {"text", archive.name}
+
+
+def test_entries_that_are_only_unusual_are_unpacked(tmp_path):
+    archive = tar(
+        tmp_path / "good.tar",
+        (".", tarfile.DIRTYPE, ""),
+        ("./a", b"first", ""),
+        ("./a", b"second", ""),
+        ("b/c", b"text", ""),
+        ("b", tarfile.DIRTYPE, ""),
+    )
+    out = archives.unpack(archive, tmp_path / "out")
+    assert (out / "a").read_bytes() == b"second"
+    assert (out / "b" / "c").read_bytes() == b"text"
+
+
+def test_whoever_comes_second_takes_what_the_first_unpacked(tmp_path, monkeypatch):
+    archive = tar(tmp_path / "good.tar.gz", ("a", b"text", ""))
+    whole = archives._members
+
+    def slow(path):
+        yield from whole(path)
+        (tmp_path / "out").mkdir()  # meanwhile another process was faster
+        (tmp_path / "out" / "theirs").touch()
+
+    monkeypatch.setattr(archives, "_members", slow)
+    assert archives.unpack(archive, tmp_path / "out") == tmp_path / "out"
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["theirs"]
+    assert not [path for path in tmp_path.iterdir() if path.name.startswith(".partial-")]

@@ -6,6 +6,7 @@ import gzip
 import hashlib
 import subprocess
 import sys
+import tarfile
 import time
 import zipfile
 from io import BytesIO
@@ -20,6 +21,17 @@ SHA256 = "sha256:" + hashlib.sha256(CONTENT).hexdigest()
 
 def leftovers(data):
     return [path for path in data.rglob("*") if path.is_file()]
+
+
+def packed(files: dict[str, bytes]) -> bytes:
+    """A tar.gz."""
+    body = BytesIO()
+    with tarfile.open(fileobj=body, mode="w:gz") as archive:
+        for name, content in files.items():
+            info = tarfile.TarInfo(name)
+            info.size = len(content)
+            archive.addfile(info, BytesIO(content))
+    return body.getvalue()
 
 
 def test_a_file_is_fetched_once_and_then_found(web, data):
@@ -126,6 +138,102 @@ fetch(File("set/file", ({url!r},)), quiet=True, timeout=60)"""
     web.offer("/file", CONTENT)
     file = File("set/file", (url,))  # no hash: a half file would be taken for the whole
     assert fetch(file, quiet=True).read_bytes() == CONTENT
+
+
+def test_a_page_in_the_place_of_an_archive_goes_to_the_next_mirror(web, data):
+    page = web.offer("/sign-in", b"<html>please sign in</html>")
+    body = packed({"a.txt": CONTENT})
+    file = File("set.tar.gz", (page, web.offer("/good", body)))  # no hash is known
+    assert fetch(file, quiet=True).read_bytes() == body
+    assert web.requested == ["/sign-in", "/good"]
+    with pytest.raises(OSError, match="/sign-in: this is no archive"):
+        fetch(File("other.zip", (page,)), quiet=True)
+    assert leftovers(data) == [data / "set.tar.gz"]
+
+
+def test_a_page_that_an_earlier_run_left_is_not_believed(web, data):
+    data.mkdir()
+    (data / "set.tar.gz").write_bytes(b"<html>please sign in</html>")
+    body = packed({"a.txt": CONTENT})
+    file = File("set.tar.gz", (web.offer("/good", body),))
+    assert fetch(file, quiet=True).read_bytes() == body
+
+
+def test_the_hash_of_an_archive_is_of_the_archive(web, data):
+    body = packed({"a.txt": CONTENT})
+    own, inner = (hashlib.sha256(b).hexdigest() for b in (body, gzip.decompress(body)))
+    url = web.offer("/set.tar.gz", body)
+    assert fetch(File("set.tar.gz", (url,), f"sha256:{own}"), quiet=True).read_bytes() == body
+    with pytest.raises(OSError, match=f"content is sha256:{own}, expected sha256:{inner}"):
+        fetch(File("again.tar.gz", (url,), f"sha256:{inner}"), quiet=True)
+
+
+@pytest.mark.parametrize("announced", [None, 0])
+def test_a_server_that_sends_far_more_than_stated_is_cut_off(web, data, announced):
+    def flood(handler):
+        handler.send_response(200)
+        handler.end_headers()
+        for _ in range(60_000):
+            handler.wfile.write(bytes(1000))
+            sent[0] += 1000
+
+    sent = [0]
+    web.answers["/file"] = flood
+    url = web.address + "/file"
+    if announced is None:  # the length is told, and given up on at once
+        url = web.offer("/file", bytes(1_000_000))
+    with pytest.raises(OSError, match="sends more than 66536 bytes"):
+        fetch(File("file", (url,), size=100), quiet=True)
+    assert sent[0] < 20_000_000
+    assert leftovers(data) == []
+    web.offer("/file", bytes(60_000))  # unzipped on the way, say
+    assert fetch(File("file", (url,), size=10_000), quiet=True).stat().st_size == 60_000
+
+
+def test_a_server_that_drips_is_given_up(web, data):
+    def drip(handler):
+        handler.start(len(CONTENT))
+        while not web.released.wait(0.02):
+            handler.wfile.write(bytes(20))
+
+    web.answers["/file"] = drip
+    start = time.monotonic()
+    with pytest.raises(OSError, match=r"/file: sent \d+ bytes in"):
+        fetch(File("file", (web.address + "/file",)), quiet=True, timeout=0.3)
+    assert time.monotonic() - start < 20
+    assert leftovers(data) == []
+
+
+def together(code: str, *, times: int = 3) -> list[str]:
+    """What several processes that run the same lines at once print."""
+    run = [sys.executable, "-c", code]
+    started = [subprocess.Popen(run, stdout=subprocess.PIPE, text=True) for _ in range(times)]
+    printed = [process.communicate()[0] for process in started]
+    assert [process.returncode for process in started] == [0] * times
+    return printed
+
+
+def test_processes_that_fetch_one_file_wait_for_the_first(web, data):
+    def slow(handler):
+        handler.start(len(CONTENT))
+        time.sleep(0.5)
+        handler.wfile.write(CONTENT)
+
+    web.answers["/file"] = slow
+    code = f"""from w2s_tutorial.datasets.downloads import File, fetch
+print(fetch(File("set/file", ({web.address + "/file"!r},), {SHA256!r}), quiet=True))"""
+    assert together(code) == [f"{data / 'set/file'}\n"] * 3
+    assert web.requested == ["/file"]
+
+
+def test_processes_that_unpack_one_archive_wait_for_the_first(web, data):
+    body = packed({f"{k}.txt": CONTENT for k in range(20)})
+    code = f"""from w2s_tutorial.datasets.downloads import File, unpacked
+folder = unpacked(File("a.tar.gz", ({web.offer("/a.tar.gz", body)!r},)), "whole", quiet=True)
+print(len(list(folder.iterdir())))"""
+    assert together(code) == ["20\n"] * 3
+    assert web.requested == ["/a.tar.gz"]
+    assert {path.name for path in data.iterdir()} == {"a.tar.gz", "whole"}
 
 
 def test_progress_is_shown_unless_quiet(web, data, capfd):

@@ -102,8 +102,6 @@ def _checked(archive: Path, max_bytes: int) -> Iterator[_Member]:
             raise ValueError(f"{archive}: entry {member.name!r} leads out of the folder")
         if member.kind == "other":
             raise ValueError(f"{archive}: entry {member.name!r} is neither a file nor a folder")
-        if member.kind == "file" and not path.parts:
-            raise ValueError(f"{archive}: a file must have a name, got {member.name!r}")
         total += member.size
         if total > max_bytes:
             raise ValueError(f"{archive}: more than {max_bytes} bytes when unpacked")
@@ -116,7 +114,8 @@ def _members(archive: Path) -> Iterator[_Member]:
             for info in opened.infolist():
                 mode = stat.S_IFMT(info.external_attr >> 16)
                 plain = mode in (0, stat.S_IFREG, stat.S_IFDIR)  # 0: written without Unix modes
-                kind = "other" if not plain else "folder" if info.is_dir() else "file"
+                folder = info.filename.endswith("/")  # is_dir() stumbles over an empty name
+                kind = "other" if not plain else "folder" if folder else "file"
                 yield _Member(info.filename, info.file_size, kind, partial(opened.open, info))
         return
     with tarfile.open(archive) as opened_tar:

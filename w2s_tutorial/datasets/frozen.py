@@ -30,7 +30,7 @@ from torch.nn.functional import one_hot
 from w2s_tutorial.datasets.downloads import folder
 from w2s_tutorial.sample import Sample
 from w2s_tutorial.seeds import Seed, generator_of
-from w2s_tutorial.storage import replacing
+from w2s_tutorial.storage import save_arrays
 
 DATA = Path(__file__).parents[2] / "data"
 """The stored results of a clone of the repository."""
@@ -317,8 +317,7 @@ def save(path: Path | str, seen: FrozenFeatures, **rows: Tensor) -> None:
     told = {"label": seen.label, "part": seen.part, "attribute": seen.attribute}
     numbers = {name: value.byte() for name, value in told.items() if value is not None}
     arrays |= {key: value.numpy() for key, value in (numbers | rows).items()}
-    with replacing(Path(path)) as partial, partial.open("wb") as target:
-        np.savez_compressed(target, **arrays)
+    save_arrays(path, arrays, compressed=True)
 
 
 def load(path: Path | str, names: Sequence[str]) -> FrozenFeatures:
