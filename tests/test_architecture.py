@@ -43,7 +43,7 @@ ARCHITECTURE: dict[str, set[str]] = {
     "shares": {"datasets", "heads", "metrics", "pipeline", "sample", "storage", "sweeps", "tables"},
     # running, showing, checking
     "tables": {"metrics", "seeds", "storage"},
-    "sweeps": {"", "storage", "tables"},
+    "sweeps": {"", "progress", "storage", "tables"},
     "figures": {"tables"},
     "variants": {"storage"},
     "checks": {"confidence", "metrics", "pipeline", "problems", "sample", "simulation"},

@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 
 import w2s_tutorial
+from w2s_tutorial.progress import progress
 from w2s_tutorial.storage import code_key, content_key, load_arrays, save_arrays, setting_key
 from w2s_tutorial.tables import listed
 
@@ -86,7 +87,7 @@ def sweep(
         pre_dispatch="all",
         return_as="generator_unordered" if unordered else "list",
     )(delayed(_numbered)(n, run, columns, settings[n], paths[n], **fixed) for n in missing)
-    for n, result in finished:
+    for n, result in progress(finished, of="settings", total=len(missing)):
         kept[n], path = result, paths[n]
         if path and not path.exists():  # the worker has a disk of its own
             _keep(path, settings[n], result)
