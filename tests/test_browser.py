@@ -13,18 +13,10 @@ from playwright.sync_api import Browser, ConsoleMessage, Page, Request
 
 PAGES = [page for page, _ in chapters.toc()]
 SCREENS = [(1280, "light"), (1280, "dark"), (390, "light"), (390, "dark")]
-# The lists of names are long and all of one kind: each width and each theme once is enough.
-VISITS = [
-    (page, *screen)
-    for page in PAGES
-    for screen in (SCREENS[::3] if page.startswith("api_") else SCREENS)
-]
-
-# axe-core's rules that a page may break, each with the reason why it is not ours to mend.
-KNOWN = {
-    "region": "the theme keeps the book's name in the side bar outside of its landmarks",
-    "empty-table-header": "pandas leaves the corner above the index of a table empty",
-}
+# Frames that a slider hides are looked at in tests/test_figures_in_browser.py, one by one.
+SHOWN = {"exclude": [[".w2s-frame[hidden]"]]}
+CONTRAST = {"runOnly": ["color-contrast"]}
+MOBILE = {"width": 390, "height": 900}
 
 FORMULAS = "() => document.querySelectorAll('article .math').length"
 RENDERED = "() => document.querySelectorAll('article .math mjx-container mjx-assistive-mml').length"
@@ -70,33 +62,60 @@ def visit(browser: Browser, file: Path, width: int, scheme: str) -> Visit:
     return seen
 
 
-@pytest.mark.parametrize(("name", "width", "scheme"), VISITS)
-def test_page_in_a_browser(
+@pytest.mark.parametrize("name", [*PAGES, "search", "404", "genindex", "prf-prf"])
+def test_page_in_a_browser(browser: Browser, fast_book: Built, name: str) -> None:
+    """Opened once: everything in light at 1280 pixels, colours in dark, layout at 390 pixels."""
+    seen = visit(browser, fast_book.html / f"{name}.html", 1280, "light")
+    page = seen.page
+    try:
+        looks_right(page, "light")
+        assert page.evaluate(RENDERED) == page.evaluate(FORMULAS)
+        assert not page.evaluate(UNREADABLE)
+        assert not violations(page)
+        page.emulate_media(color_scheme="dark")
+        page.wait_for_function("() => document.documentElement.dataset.theme === 'dark'")
+        assert not violations(page, CONTRAST)
+        page.set_viewport_size(MOBILE)
+        looks_right(page, "dark")
+        assert not dead_sliders(page)
+        looks_right_twice_as_large(page)
+        assert not seen.faults
+    finally:
+        page.context.close()
+
+
+@pytest.mark.nightly
+@pytest.mark.parametrize(("width", "scheme"), SCREENS)
+@pytest.mark.parametrize("name", PAGES)
+def test_page_on_every_screen(
     browser: Browser, fast_book: Built, name: str, width: int, scheme: str
 ) -> None:
     seen = visit(browser, fast_book.html / f"{name}.html", width, scheme)
-    try:
-        assert not seen.faults
-        content, window = seen.page.evaluate(WIDTHS)
-        assert content <= window, "the page scrolls sideways"
-        assert seen.page.evaluate("() => document.documentElement.dataset.theme") == scheme
-        assert seen.page.evaluate(RENDERED) == seen.page.evaluate(FORMULAS)
-        assert not seen.page.evaluate(UNREADABLE)
-        assert not violations(seen.page)
-        assert not dead_sliders(seen.page)
-        seen.page.add_style_tag(content=TWICE)
-        content, window = seen.page.evaluate(WIDTHS)
-        assert content <= window, "with text at twice its size the page scrolls sideways"
-    finally:
-        seen.page.context.close()
+    looks_right(seen.page, scheme)
+    assert not violations(seen.page)
+    assert not dead_sliders(seen.page)
+    looks_right_twice_as_large(seen.page)
+    assert not seen.faults
+    seen.page.context.close()
 
 
-def violations(page: Page) -> list[str]:
+def looks_right(page: Page, scheme: str) -> None:
+    content, window = page.evaluate(WIDTHS)
+    assert content <= window, "the page scrolls sideways"
+    assert page.evaluate("() => document.documentElement.dataset.theme") == scheme
+
+
+def looks_right_twice_as_large(page: Page) -> None:
+    page.add_style_tag(content=TWICE)
+    content, window = page.evaluate(WIDTHS)
+    assert content <= window, "with text at twice its size the page scrolls sideways"
+
+
+def violations(page: Page, options: dict[str, object] | None = None) -> list[str]:
     """Rules of axe-core that are broken, whatever their impact, with the places."""
     return [
         f"{rule['id']} ({rule['impact']}): {node['html'][:160]}"
-        for rule in Axe().run(page).response["violations"]
-        if rule["id"] not in KNOWN
+        for rule in Axe().run(page, context=SHOWN, options=options).response["violations"]
         for node in rule["nodes"]
     ]
 
@@ -144,22 +163,20 @@ def test_the_checks_can_fail(browser: Browser, tmp_path: Path) -> None:
     seen.page.context.close()
 
 
-def test_there_is_a_formula_to_render(browser: Browser, fast_book: Built) -> None:
-    seen = visit(browser, fast_book.html / f"{chapters.chapters()[0]}.html", 1280, "light")
-    assert seen.page.evaluate(FORMULAS) > 0
-    seen.page.context.close()
-
-
-def test_search_finds_a_page_without_a_server(browser: Browser, fast_book: Built) -> None:
-    context = browser.new_context()
-    page = context.new_page()
-    page.goto((fast_book.html / "index.html").as_uri())
+def test_search_from_disk_finds_pages_and_shows_excerpts(
+    browser: Browser, fast_book: Built
+) -> None:
+    seen = visit(browser, fast_book.html / "index.html", 1280, "light")
+    page = seen.page
     page.goto((fast_book.html / "search.html").as_uri() + "?q=student")
-    page.wait_for_selector("#search-results li a", timeout=10_000)
+    page.wait_for_selector("#search-results li .context", timeout=10_000)
     first = page.locator("#search-results li a").first.get_attribute("href")
     assert first is not None
     assert first.split("?")[0].split("#")[0].removesuffix(".html") in PAGES
-    context.close()
+    excerpts = page.locator("#search-results li .context").all_inner_texts()
+    assert sum("student" in text.lower() for text in excerpts) > 5
+    assert not seen.faults
+    page.context.close()
 
 
 def test_a_word_typed_into_the_search_field_finds_a_page(

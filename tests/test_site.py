@@ -11,9 +11,12 @@ from urllib.parse import unquote, urlparse
 
 import chapters
 import glossary_links
+import matplotlib.pyplot as plt
 import pytest
 from bs4 import BeautifulSoup, Tag
 from conftest import Built
+
+from w2s_tutorial.figures import explore, pictures
 
 PAGES = [page for page, _ in chapters.toc()]
 MAX_PAGE_BYTES = 2_000_000
@@ -71,7 +74,13 @@ def test_internal_links_lead_somewhere(fast_book: Built, page: str) -> None:
 
 
 def has_anchor(page: Path, name: str) -> bool:
-    return not name or page.suffix != ".html" or parsed(page).find(id=name) is not None
+    return not name or page.suffix != ".html" or name in names(page)
+
+
+@cache
+def names(page: Path) -> frozenset[str]:
+    """Places of a page that a link can name."""
+    return frozenset(re.findall(r'\sid="([^"]+)"', page.read_text(encoding="utf-8")))
 
 
 @pytest.mark.parametrize("page", PAGES)
@@ -85,6 +94,17 @@ def test_pictures_have_words(fast_book: Built, page: str) -> None:
         title = figure.find("title")
         words = figure.get("aria-label") or (title.get_text() if title else "")
         assert str(words).strip(), str(figure)[:200]
+
+
+def test_the_picture_of_the_front_page_is_the_packages_own(fast_book: Built) -> None:
+    drawn, ax = plt.subplots(figsize=(6.4, 4.8))
+    words = BeautifulSoup(explore.figure(pictures.four_roles(ax).figure)._repr_html_(), "html.parser").svg
+    plt.close(drawn)
+    shown = parsed(fast_book.html / "index.html").select_one("article svg[role=img]")
+    assert words is not None
+    assert shown is not None
+    assert shown["aria-label"] == words["aria-label"]
+    assert shown.get_text(" ", strip=True) == words.get_text(" ", strip=True)
 
 
 @pytest.mark.parametrize("page", PAGES)

@@ -14,7 +14,6 @@ import colab_notebooks
 import glossary_links
 import local_mathjax
 import page_furniture
-import role_picture
 import site_files
 from filelock import FileLock, Timeout
 from sphinx.application import Sphinx
@@ -28,7 +27,6 @@ EXTENSIONS = (
     glossary_links,
     local_mathjax,
     page_furniture,
-    role_picture,
     site_files,
 )
 
