@@ -13,6 +13,8 @@ import small_books
 from conftest import Built, build
 from small_books import page_with
 
+import w2s_tutorial
+
 
 @pytest.fixture
 def page(tmp_path: Path) -> Path:
@@ -112,8 +114,9 @@ def test_a_chapter_runs_again_when_what_it_imports_changes(page: Path) -> None:
     assert "answer 42" in (second.html / "page.html").read_text()
 
 
+USE = "import w2s_tutorial as w2s\n"
 FILES = {
-    "w2s_tutorial/__init__.py": "from w2s_tutorial.a import f\nfrom w2s_tutorial.b import g\n",
+    "w2s_tutorial/__init__.py": "from w2s_tutorial.a import f\n_FACE = {'b': ('g',)}\n",
     "w2s_tutorial/a.py": "def f():\n    from w2s_tutorial.parts import p\n",
     "w2s_tutorial/b.py": "FOLDER = 'data' / 'two'\n",
     "w2s_tutorial/parts/__init__.py": "from w2s_tutorial.parts.one import p\n"
@@ -156,6 +159,14 @@ def test_inputs_follow_the_imports(
         assert (inputs.inputs_hash(code) != before) == (name in found), name
         (tmp_path / name).write_text(FILES[name])
         inputs._tree.cache_clear()
+
+
+def test_every_name_of_the_face_is_followed_to_its_module() -> None:
+    for name in set(w2s_tutorial.__all__) - {"FAST"}:
+        value = getattr(w2s_tutorial, name)
+        module = getattr(value, "__module__", None) or value.__name__
+        files = [path.with_suffix("").as_posix() for path in inputs.inputs(f"w2s.{name}\n" + USE)]
+        assert any(f.removesuffix("/__init__").endswith(module.replace(".", "/")) for f in files)
 
 
 def test_the_two_modes_do_not_share_results(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -98,7 +98,9 @@ def test_pictures_have_words(fast_book: Built, page: str) -> None:
 
 def test_the_picture_of_the_front_page_is_the_packages_own(fast_book: Built) -> None:
     drawn, ax = plt.subplots(figsize=(6.4, 4.8))
-    words = BeautifulSoup(explore.figure(pictures.four_roles(ax).figure)._repr_html_(), "html.parser").svg
+    words = BeautifulSoup(
+        explore.figure(pictures.four_roles(ax).figure)._repr_html_(), "html.parser"
+    ).svg
     plt.close(drawn)
     shown = parsed(fast_book.html / "index.html").select_one("article svg[role=img]")
     assert words is not None

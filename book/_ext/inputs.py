@@ -89,13 +89,18 @@ def _wanted(tree: ast.AST) -> Iterator[str]:
 
 
 def _passed_on(tree: ast.Module) -> dict[str, str]:
-    """Names that a package's face imports from its modules."""
-    return {
+    """Names that a package's face passes on: imported at its top, or listed in its `_FACE`."""
+    found = {
         alias.asname or alias.name: f"{node.module}.{alias.name}"
         for node in tree.body
         if isinstance(node, ast.ImportFrom)
         for alias in node.names
     }
+    for node in tree.body:
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "_FACE":
+            for module, names in ast.literal_eval(node.value).items():
+                found |= {name: f"{PACKAGE}.{module}.{name}" for name in names}
+    return found
 
 
 def _resolved(dotted: str) -> tuple[Path | None, str]:
