@@ -25,7 +25,7 @@ from torch import Tensor, nn
 from w2s_tutorial.datasets import frozen
 from w2s_tutorial.datasets.frozen import PARTS
 from w2s_tutorial.datasets.public import CATALOG
-from w2s_tutorial.networks import backbones, bodies, objectives, train
+from w2s_tutorial.networks import backbones, objectives, train
 from w2s_tutorial.networks.features import cached, extract
 from w2s_tutorial.storage import content_key, describe, save_json
 
@@ -163,7 +163,7 @@ def main(
     )
     facts = describe(
         "python data/dominoes/make.py",
-        code=(*SOURCES, backbones, bodies, objectives, train, frozen),
+        code=(*SOURCES, backbones, objectives, train, frozen),
         files={name: folder / name for name in FILES},
         processor_seconds={name: round(value, 1) for name, value in seconds.items()},
         seed=SEED,

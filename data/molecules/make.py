@@ -31,7 +31,7 @@ from sets import CATALOG, all_molecules
 from torch import Tensor
 
 from w2s_tutorial.datasets import downloads, frozen
-from w2s_tutorial.networks import bodies, train
+from w2s_tutorial.networks import backbones, train
 from w2s_tutorial.networks.features import cached, extract
 from w2s_tutorial.storage import content_key, describe, replacing, save_json
 
@@ -160,7 +160,7 @@ def main(
     network, trained["strong"] = pretrain(strong, corpus, device, store)
     with replacing(folder / "features.npz") as partly, partly.open("wb") as target:
         np.savez_compressed(target, **strong_features(network, corpus, device))
-    modules = (bodies, chemistry, frozen, molecular, smiles, train)
+    modules = (backbones, chemistry, frozen, molecular, smiles, train)
     written = [folder / "features.npz", *sorted(folder.glob("weak_*.safetensors"))]
     about = describe(
         "python data/molecules/make.py",

@@ -18,8 +18,7 @@ from smiles import NOT_ASKED, PAD, lengths
 from torch import Tensor, nn
 from torch.nn import functional
 
-from w2s_tutorial.networks.backbones import Backbone
-from w2s_tutorial.networks.bodies import initialize, transformer
+from w2s_tutorial.networks.backbones import Backbone, initialize, transformer
 from w2s_tutorial.networks.features import extract
 from w2s_tutorial.seeds import Seed, generator_of
 from w2s_tutorial.storage import load_tensors, save_tensors
@@ -27,7 +26,7 @@ from w2s_tutorial.storage import load_tensors, save_tensors
 HERE = Path(__file__).parent
 WIDTHS = (8, 12, 16, 24, 32, 48, 64, 96)
 """Widths of the weak networks, each its number of features."""
-HEADS = 4  # of attention, see `bodies.transformer`
+HEADS = 4  # of attention, see `backbones.transformer`
 
 
 class MolecularTransformer(Backbone):

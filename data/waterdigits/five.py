@@ -20,7 +20,7 @@ from torch.nn import functional
 
 from w2s_tutorial.datasets import frozen, waterdigits
 from w2s_tutorial.datasets.frozen import PARTS
-from w2s_tutorial.networks import backbones, bodies, objectives, train
+from w2s_tutorial.networks import backbones, objectives, train
 from w2s_tutorial.networks.features import extract
 from w2s_tutorial.storage import describe, save_json
 
@@ -136,7 +136,7 @@ def main(folder: Path, steps: Mapping[str, int], features: Path = frozen.WATERDI
         frozen.FrozenFeatures(views, label, part),
         row=(row + waterdigits.DOWNSTREAM.start).int(),
     )
-    modules = (waterdigits, frozen, backbones, bodies, objectives, train)
+    modules = (waterdigits, frozen, backbones, objectives, train)
     facts = describe(
         "python data/waterdigits/five.py",
         code=(Path(__file__), *modules),

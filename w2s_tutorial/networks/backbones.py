@@ -15,8 +15,6 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from w2s_tutorial.networks import bodies
-from w2s_tutorial.networks.bodies import centered, transformer
 from w2s_tutorial.seeds import Seed, generator_of
 
 PATCH = 4  # side in pixels of the squares that the masked autoencoder sees or has to guess
@@ -111,17 +109,17 @@ class MaskedAutoencoder(Backbone):
 
 def cnn(in_channels: int, image_size: tuple[int, int], tasks: Sequence[int]) -> Backbone:
     """Small and supervised; d = 64. The weakest."""
-    return Supervised(bodies.convolutional(in_channels), 64, tasks)
+    return Supervised(_convolutional(in_channels), 64, tasks)
 
 
 def resnet(in_channels: int, image_size: tuple[int, int], tasks: Sequence[int]) -> Backbone:
     """Residual and supervised, in the place of ResNet18; d = 128."""
-    return Supervised(bodies.residual(in_channels), 128, tasks)
+    return Supervised(_residual(in_channels), 128, tasks)
 
 
 def simclr(in_channels: int, image_size: tuple[int, int], tasks: Sequence[int]) -> Backbone:
     """The same residual body, but self-supervised by contrast; d = 128. tasks is not used."""
-    return Contrastive(bodies.residual(in_channels), 128)
+    return Contrastive(_residual(in_channels), 128)
 
 
 def mae(in_channels: int, image_size: tuple[int, int], tasks: Sequence[int]) -> Backbone:
@@ -131,7 +129,7 @@ def mae(in_channels: int, image_size: tuple[int, int], tasks: Sequence[int]) -> 
 
 def convnext(in_channels: int, image_size: tuple[int, int], tasks: Sequence[int]) -> Backbone:
     """Wider and supervised, in the place of ConvNeXt-L; d = 256."""
-    return Supervised(bodies.convnext(in_channels), 256, tasks)
+    return Supervised(_convnext(in_channels), 256, tasks)
 
 
 BACKBONES = MappingProxyType(
@@ -162,7 +160,7 @@ def build(
     """
     generator = generator_of(seed)
     network = assemble(name, in_channels, image_size, tasks).to_empty(device="cpu")
-    bodies.initialize(network, seed=generator)
+    initialize(network, seed=generator)
     network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     return network
 
@@ -192,3 +190,117 @@ def assemble(
         "tasks": list(tasks),
     }
     return network
+
+
+# Stacks of layers. Convolutional ones map images (n, channels, height, width), at least 8 pixels a
+# side, to features (n, d). None looks at other examples (no batch norm) or draws (no dropout).
+
+
+def _convolutional(in_channels: int, widths: tuple[int, int] = (8, 16)) -> nn.Sequential:
+    """Two convolutions, then the strongest response in each quarter of the image: d = 64."""
+    first, second = widths
+    return nn.Sequential(
+        *(nn.Conv2d(in_channels, first, 5, padding=2), nn.ReLU(), nn.MaxPool2d(2)),
+        *(nn.Conv2d(first, second, 5, padding=2), nn.ReLU(), nn.AdaptiveMaxPool2d(2)),
+        nn.Flatten(),
+    )
+
+
+def _residual(in_channels: int, widths: Sequence[int] = (32, 64, 128)) -> nn.Sequential:
+    """A ResNet of one block per width (He et al. 2016, arXiv 1512.03385): d = 128."""
+    stem = nn.Conv2d(in_channels, widths[0], 3, padding=1, bias=False)
+    stages = [
+        _Residual(before, width)
+        for before, width in zip((widths[0], *widths[:-1]), widths, strict=True)
+    ]
+    return nn.Sequential(
+        *(stem, _norm(widths[0]), nn.ReLU(), *stages), nn.AdaptiveAvgPool2d(1), nn.Flatten()
+    )
+
+
+def _convnext(in_channels: int, widths: tuple[int, int] = (128, 256)) -> nn.Sequential:
+    """A ConvNeXt of two blocks per width (Liu et al. 2022, arXiv 2201.03545): d = 256."""
+    first, second = widths
+    return nn.Sequential(
+        *(nn.Conv2d(in_channels, first, 4, stride=4), _norm(first)),
+        *(_ConvNeXtBlock(first), _ConvNeXtBlock(first)),
+        *(nn.Conv2d(first, second, 2, stride=2), _norm(second)),
+        *(_ConvNeXtBlock(second), _ConvNeXtBlock(second)),
+        *(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.LayerNorm(second)),
+    )
+
+
+def transformer(width: int, depth: int) -> list[nn.Module]:
+    """Pre-norm attention blocks on tokens (n, t, width)."""
+    return [
+        nn.TransformerEncoderLayer(
+            width, 4, 4 * width, dropout=0.0, activation="gelu", batch_first=True, norm_first=True
+        )
+        for _ in range(depth)
+    ]
+
+
+class _Residual(nn.Module):
+    """Two convolutions around which the input passes; halves height and width."""
+
+    def __init__(self, before: int, width: int) -> None:
+        super().__init__()
+        self.change = nn.Sequential(
+            *(nn.Conv2d(before, width, 3, stride=2, padding=1, bias=False), _norm(width)),
+            nn.ReLU(),
+            *(nn.Conv2d(width, width, 3, padding=1, bias=False), _norm(width)),
+        )
+        self.pass_by = nn.Sequential(
+            nn.Conv2d(before, width, 1, stride=2, bias=False), _norm(width)
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        return (self.pass_by(x) + self.change(x)).relu()
+
+
+class _ConvNeXtBlock(nn.Module):
+    """A wide look at each channel alone, then a mix of the channels at each place."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.look = nn.Conv2d(width, width, 7, padding=3, groups=width)
+        self.mix = nn.Sequential(
+            *(nn.LayerNorm(width), nn.Linear(width, 4 * width), nn.GELU()),
+            nn.Linear(4 * width, width),
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        # Channels go last for the linear layers: no copy where they lie last in memory already.
+        return x + self.mix(self.look(x).permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
+
+
+def centered(images: Tensor) -> Tensor:
+    """Images as floats in [-1, 1], from uint8 or from floats in [0, 1]."""
+    return images.float() / 127.5 - 1 if images.dtype == torch.uint8 else images * 2 - 1
+
+
+def _norm(width: int) -> nn.GroupNorm:
+    return nn.GroupNorm(8, width)
+
+
+@torch.no_grad()
+def initialize(network: nn.Module, *, seed: Seed) -> None:
+    """Set every weight: norms to 1, biases to 0, the rest drawn to keep the signal's size.
+
+    Convolutions by He et al. (2015), matrices by Glorot and Bengio (2010), and what belongs to no
+    layer (positions, mask tokens) with deviation 0.5:
+    smaller ones drown in the tokens they are added to.
+    """
+    generator = generator_of(seed)
+    for part in network.modules():
+        for name, weight in part.named_parameters(recurse=False):
+            if isinstance(part, nn.LayerNorm | nn.GroupNorm):
+                weight.fill_(float(name == "weight"))
+            elif weight.dim() == 1:
+                weight.zero_()
+            elif isinstance(part, nn.Conv2d):
+                nn.init.kaiming_normal_(weight, generator=generator)
+            elif weight.dim() == 2:
+                nn.init.xavier_uniform_(weight, generator=generator)
+            else:
+                nn.init.normal_(weight, std=0.5, generator=generator)

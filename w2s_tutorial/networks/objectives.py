@@ -10,8 +10,13 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from w2s_tutorial.networks.backbones import PATCH, Contrastive, MaskedAutoencoder, Supervised
-from w2s_tutorial.networks.bodies import centered
+from w2s_tutorial.networks.backbones import (
+    PATCH,
+    Contrastive,
+    MaskedAutoencoder,
+    Supervised,
+    centered,
+)
 
 
 def classification(network: Supervised, images: Tensor, *labels: Tensor) -> Tensor:
