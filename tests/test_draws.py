@@ -92,6 +92,7 @@ def test_what_is_drawn_is_what_the_features_show(seen: FrozenFeatures, named: tu
         (40, 0.25, (15, 5, 5, 15)),
         (100, 0.25, (38, 12, 13, 37)),  # 25 disagree: one more of them is odd, group 2
         (10, 0.5, (3, 2, 3, 2)),
+        (10, 0.28, (4, 1, 2, 3)),  # 2.8 disagree: rounded, not cut
         (40, 0.0, (20, 0, 0, 20)),
         (40, 1.0, (0, 20, 20, 0)),
     ],
