@@ -88,16 +88,13 @@ CASES |= {
     "fit_in_ball, radii": lambda f, on: f(on(X), on(SIGNS), radius=EACH),
     "fit_logistic": lambda f, on: f(on(X), on(SOFT), l2=0.1),
     "fit_logistic, own": lambda f, on: f(on(X), on(Y), l2=EACH, example_weight=on(SCORE)),
-    "fit_generalized": lambda f, on: f(on(X), on(Y), q=0.5, l2=0.1),
-    "fit_generalized, own": lambda f, on: f(
-        on(X), on(Y), q=EACH, l2=EACH, example_weight=on(SCORE), start=heads(on)
+    "fit_logistic, robust": lambda f, on: f(
+        on(X), on(Y), l2=EACH, loss=w2s_tutorial.losses.generalized_cross_entropy(0.5)
     ),
     "fit_gradient": lambda f, on: f(
         on(X), on(Y), w2s_tutorial.losses.cross_entropy, steps=3, lr=0.1, weight_decay=0.1
     ),
     "Heads, called": lambda f, on: heads(on)(on(X2)),
-    "outputs": lambda f, on: f(heads(on), on(X)),
-    "cross_entropy": lambda f, on: f(on(OUT), on(Y)),
     # four roles
     "Sample": lambda f, on: [sample(on), sample(on).to(on(X).device)],
     "join": lambda f, on: f(sample(on), sample(on)),
@@ -134,6 +131,7 @@ CASES |= {
     "within_classes": lambda f, on: f(on(SCORE), on(Y)),
     "surest_of_each": lambda f, on: f(on(SCORE), on(Y)),
     "share_of": lambda f, on: f(on(KEEP), on(SCORE > 0.3)),
+    "keep_evenly": lambda f, on: f(on(KEEP), on(GROUP), on(SCORE > 0.2), seed=0),
     "keep_alike": lambda f, on: f(on(KEEP), on(GROUP), seed=0),
     "retrain": lambda f, on: f(
         on(X), on(Y), on(SCORE), p=on(L2 + 0.5), q=on(L2), l2=on(L2), start=heads(on)
@@ -210,7 +208,10 @@ AT_HOME = {
     "heads.linear.apply": "is inside the fits",
     "heads.linear.check_inputs": "is inside the fits",
     "heads.logistic.missing_classes": "is inside the fits",
-    "heads.majorise.": "is inside the fits",
+    "heads.newton.": "is inside the fits",
+    "heads.quasi_newton.": "is inside the fits",
+    "shares.": "fits a law to tables",
+    "losses.generalized_cross_entropy": "is inside the fits",
     "networks.chemistry.": "makes data",
     "networks.molecular.": "makes data",
     "networks.smiles.": "makes data",
