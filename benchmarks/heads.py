@@ -24,7 +24,7 @@ from sklearn.linear_model import LogisticRegression
 from threadpoolctl import threadpool_limits
 
 from w2s_tutorial.heads import fit_logistic
-from w2s_tutorial.heads.newton import Problem
+from w2s_tutorial.heads._newton import Problem
 
 OWN = ((500, 4), (500, 100), (1500, 64), (4000, 100))
 TIMED, ROUNDS, L2 = 8, 3, 0.01

@@ -2,7 +2,7 @@ import mpmath
 import pytest
 import torch
 
-from w2s_tutorial.heads.newton import Problem
+from w2s_tutorial.heads._newton import Problem
 from w2s_tutorial.losses import cross_entropy, generalized_cross_entropy, squared
 
 

@@ -1,26 +1,32 @@
 """Many logistic (softmax) heads with an L2 penalty, each solved to the same small gradient.
 
 A grid of (loss, selection, penalty) on one data set is one fit. Cross-entropy is convex and has
-one minimum, which `quasi_newton` comes near to fast. Under other losses the fit only goes
-downhill, by `newton`: where a head ends depends on where it starts and on nothing else.
+one minimum, which `_quasi_newton` comes near to fast. Under other losses the fit only goes
+downhill, by `_newton`: where a head ends depends on where it starts and on nothing else.
 """
 
 from __future__ import annotations
 
 import math
 import warnings
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import Any
 
 import torch
 from sklearn.exceptions import ConvergenceWarning
 from torch import Tensor
 
+from w2s_tutorial.heads._newton import Problem, descend
+from w2s_tutorial.heads._quasi_newton import ROUGH, approach
 from w2s_tutorial.heads.linear import Heads, check_inputs
-from w2s_tutorial.heads.newton import Problem, descend
-from w2s_tutorial.heads.quasi_newton import approach
 from w2s_tutorial.losses import LabelLoss, cross_entropy
 
 CACHE = 2**22
 """Bytes of features that heads with their own are fitted on at once, on a CPU."""
+LARGE = 2**23
+"""Multiplications in a product that is worth more than one thread."""
 
 
 def fit_logistic(
@@ -64,6 +70,21 @@ def fit_logistic(
         ValueError: if shapes disagree, values are not finite, targets are no distributions, a
             class is missing for every head, or l2 is not positive.
     """
+    with _threads(_small(x, target)) as map_:
+        return _fit(map_, x, target, l2, loss, example_weight, start, tol, max_steps)
+
+
+def _fit(
+    map_: Callable[..., Iterable[Any]],
+    x: Tensor,
+    target: Tensor,
+    l2: float | Tensor,
+    loss: LabelLoss,
+    example_weight: Tensor | None,
+    start: Heads | None,
+    tol: float | None,
+    max_steps: int,
+) -> Heads:
     x, target, share = check_inputs(x, target, example_weight, blocks=True)
     target, failed = _check_labels(target, share)
     h, n, c = target.shape
@@ -78,25 +99,58 @@ def fit_logistic(
     if tol is None:
         tol = 1e-6 if target.dtype == torch.float32 else 1e-8
     # Features of each head's own are fitted while they are in the cache.
-    at_once = max(1, CACHE // (n * d * x.element_size())) if x.device.type == "cpu" else b
-    found, hint = [], None
-    for first in range(0, b, at_once):
+    at_once = b if x.device.type != "cpu" else max(1, CACHE // (n * d * x.element_size()))
+
+    def fit(first: int, hint: Tensor | None) -> tuple[tuple[Tensor, Tensor, Tensor], Tensor]:
         seen = x[first : first + at_once]
         here = slice(first * h // b, (first + len(seen)) * h // b)
         numbers = torch.arange(h, device=x.device)[here]
         own = None if start is None else Heads(start.weight[here], start.bias[here])
         parts = seen, target[here], share[here], penalty[here], loss.of(numbers), own
-        solved, hint = _solve(*parts, hint, tol, max_steps)
-        found.append(solved)
+        return _solve(*parts, hint, tol, max_steps)
+
+    # The first heads' solution is where all others start, so that no order of theirs matters.
+    solved, hint = fit(0, None)
+    found = [solved, *map_(lambda first: fit(first, hint)[0], range(at_once, b, at_once))]
     weight, bias, gradient = (torch.cat(parts) for parts in zip(*found, strict=True))
     if tol > 0 and (unsolved := int((gradient > tol).sum())) > 0:
         message = f"{unsolved} of {h} heads stopped with a gradient of up to {gradient.max():.1e}"
         advice = f"above tol = {tol:.1e}, after {max_steps} steps: raise l2, tol or max_steps"
-        warnings.warn(f"{message}, {advice}", ConvergenceWarning, stacklevel=2)
+        warnings.warn(f"{message}, {advice}", ConvergenceWarning, stacklevel=3)
     weight[[*failed]], bias[[*failed]] = math.nan, math.nan
     return Heads(weight, bias, failed)
 
 
+def _small(x: Tensor, target: Tensor) -> bool:
+    """Whether a product of features and heads is too small for more than one thread."""
+    if not (isinstance(x, Tensor) and isinstance(target, Tensor) and x.device.type == "cpu"):
+        return False
+    if x.dim() < 2 or x.numel() == 0:
+        return False
+    together = min(x.numel(), max(CACHE // x.element_size(), x.shape[-2:].numel()))
+    return together * (target.numel() * x.shape[-1] // x.numel()) < LARGE
+
+
+@contextmanager
+def _threads(small: bool) -> Iterator[Callable[..., Iterable[Any]]]:
+    """A map over heads: on torch's threads, each with one for its products, where these are small.
+
+    Threads that share small products wait for each other for longer than they compute. The setting
+    is each thread's own; of the process it is what threads that start meanwhile begin with.
+    """
+    allowed = torch.get_num_threads()
+    if not small or allowed == 1:
+        yield map
+        return
+    torch.set_num_threads(1)
+    try:
+        with ThreadPoolExecutor(allowed, initializer=torch.set_num_threads, initargs=(1,)) as pool:
+            yield pool.map
+    finally:
+        torch.set_num_threads(allowed)
+
+
+@torch.no_grad()  # said here, since each thread has its own setting
 def _solve(
     x: Tensor,
     target: Tensor,
@@ -123,18 +177,24 @@ def _solve(
         torch.cat([l2[:, None].expand(h, d), l2.new_zeros(h, 1)], 1).view(b, -1, 1, d + 1),
         loss,
     )
-    gradient = x.new_full((b, h // b), math.inf)
+    if x.dtype == torch.float32 and ROUGH * features.square().mean(1).amax().sqrt() > tol:
+        # Single precision could not tell whether a head is solved.
+        problem = problem.to(torch.float64)
+    gradient = problem.x.new_full((b, h // b), math.inf)
     if start is not None:
         weight = start.weight.to(x).view(b, -1, d, c)
         bias = start.bias.to(x).view(b, -1, 1, c) + center[:, None] @ weight
         theta = torch.cat([weight, bias], 2).mT
-        theta = theta[:, :, 1:] - theta[:, :, :1] if k == 1 else theta
+        theta = (theta[:, :, 1:] - theta[:, :, :1] if k == 1 else theta).to(problem.x)
     elif tol > 0 and loss is cross_entropy:
         theta, gradient = approach(problem, hint, tol, max_steps)
     else:
-        theta = x.new_zeros(b, h // b, k, d + 1)
+        theta = problem.x.new_zeros(b, h // b, k, d + 1)
     if (gradient > tol).any():
         theta, gradient = descend(problem, theta, tol, max_steps)
+    if problem.x.dtype != x.dtype:
+        theta = theta.to(x.dtype)
+        gradient = problem.gradient(theta.to(problem.x)).abs().amax((2, 3))  # of what is returned
     hint = theta.mean((0, 1), keepdim=True)
     if k == 1:
         theta = torch.cat([-theta / 2, theta / 2], 2)

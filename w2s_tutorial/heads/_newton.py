@@ -56,6 +56,10 @@ class Problem:
         fit = (mass * self.loss.value(log_p.flatten(0, 1)).view_as(mass)).sum((2, 3), keepdim=True)
         return fit + dot(self.l2 * theta, theta) / 2
 
+    def gradient(self, theta: Tensor) -> Tensor:
+        """(b, m, k, d + 1)"""
+        return self.pull(self.slopes(self.outputs(theta))[0]) + self.l2 * theta
+
     def slopes(self, z: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Slope of the loss in z and p, (b, m, k, n); weights of the majoriser (b, m, 1, n)."""
         if self.loss is cross_entropy:

@@ -3,7 +3,7 @@
 Heads on the same features differ in labels, examples and penalty, but hardly in the shape of their
 loss. So all start where the average of them has its minimum, with its curvature as the first guess
 of theirs, and correct it by what their own steps teach (L-BFGS). A step costs one pair of matrix
-products, and nearly all steps are made in single precision. Shapes as in `newton`.
+products, and nearly all steps are made in single precision. Shapes as in `_newton`.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from w2s_tutorial.heads.newton import Inverse, Problem, dot
+from w2s_tutorial.heads._newton import Inverse, Problem, dot
 
 Memory = deque[tuple[Tensor, Tensor, Tensor]]
 MEMORY, MOST = 8, 50
-"""Steps that are remembered, and steps in either precision before the head is left to `newton`."""
+"""Steps that are remembered, and steps in either precision before the head is left to `_newton`."""
 PER_FEATURE = 16
 """Examples per feature that tell the shape of the loss well enough."""
 ROUGH = 4 * torch.finfo(torch.float32).eps
@@ -45,10 +45,10 @@ def approach(
         said = mean.outputs(hint)
         better = mean.value(hint, said) < math.log(max(2, k))
         theta, z = torch.where(better, hint, theta), torch.where(better, said, z)
-    inverse, size = _inverse(mean, z)
+    inverse, size = _inverse(mean, z, mean.l2, memory if m == 1 else None)
     if m > 1:
         theta, z, _ = _descend(mean, theta, z, inverse, memory, 1e-3 * size, 20)
-        inverse, size = _inverse(mean, z, rough.l2)
+        inverse, size = _inverse(mean, z, rough.l2, None)
         theta = theta.expand(b, m, k, -1)
         z = z.expand(b, m, k, -1)
         memory.clear()
@@ -59,7 +59,7 @@ def approach(
         if bool((largest <= enough).all()):
             break
         if m == 1:  # alone on its features a head soon leaves the place of its first curvature
-            inverse, _ = _inverse(rough, z)
+            inverse, _ = _inverse(rough, z, rough.l2, memory)
     if not single:
         theta = theta.to(problem.x.dtype)
         z, most = problem.outputs(theta), min(MOST, max_steps)
@@ -75,30 +75,36 @@ def _averaged(part: Problem) -> Problem:
 
 
 def _inverse(
-    part: Problem, z: Tensor, l2: Tensor | None = None
+    part: Problem, z: Tensor, l2: Tensor, alone: Memory | None
 ) -> tuple[Callable[[Tensor], Tensor], float]:
-    """The curvature of each block at z, inverted, for heads of penalties l2; the features' size."""
-    l2 = part.l2 if l2 is None else l2
+    """The curvature of each block at z, inverted, for heads of penalties l2; the features' size.
+
+    alone: the steps that heads without company remember, else None.
+    """
     _, p, _ = part.slopes(z)
     spread = part.share * p * (1 - p)  # (b, 1, k, n)
     n, d = part.x.shape[1:]
     weight = spread.mean((1, 2))[..., None]  # (b, n, 1)
     diagonal = (weight.mT @ part.x.square())[:, 0]  # (b, d)
     size = float((diagonal.amax(-1) / diagonal[:, -1].clamp_min(1e-30)).amax().sqrt())
-    alike = bool((l2 == l2[:, :1]).all())
-    floor = 1e-6 * diagonal.amax(-1, keepdim=True) + l2[:, 0, 0, :1]
-    if alike and n < d:
+    if n < d:
+        trace = diagonal.sum(-1)[:, None, None, None]
+        if alone is not None:
+            # Its n directions of curvature would cost n^2 d, more than all the steps of one head.
+            return lambda v: v * _latest(alone, 1 / (trace / n + l2[..., :1])), size
         # Woodbury: as many directions as examples have a curvature besides the penalty's.
         rows = part.x * weight.sqrt()
-        floor = (floor + 1e-5 * diagonal.sum(-1, keepdim=True))[..., None]
-        factor, wrong = torch.linalg.cholesky_ex(rows @ rows.mT + floor * torch.eye(n).to(rows))
-        inner = torch.cholesky_inverse(factor)
+        floor = 1e-5 * trace + l2[..., :1]  # single precision resolves no less
+        values, vectors = torch.linalg.eigh(rows @ rows.mT)
+        across, stiff = vectors.mT @ rows, values.clamp_min(0)[:, None, None]
 
         def wide(v: Tensor) -> Tensor:
-            side = v.flatten(1, 2)
-            return ((side - side @ rows.mT @ inner @ rows) / floor).unflatten(1, v.shape[1:3])
+            along = (v.flatten(1, 2) @ across.mT).unflatten(1, v.shape[1:3]) / (stiff + floor)
+            return (v - (along.flatten(1, 2) @ across).unflatten(1, v.shape[1:3])) / floor
 
         return wide, size
+    alike = bool((l2 == l2[:, :1]).all())
+    floor = 1e-6 * diagonal.amax(-1, keepdim=True) + l2[:, 0, 0, :1]
     # A rare feature may miss all of the examples that tell the shape: the diagonal sees every one.
     some = slice(None, None, max(1, n // (PER_FEATURE * d)))
     x, few = part.x[:, some], weight[:, some]
@@ -109,6 +115,14 @@ def _inverse(
         return Inverse(replace(part, l2=l2), spread), size
     inverse = torch.cholesky_inverse(factor)
     return lambda v: (v.flatten(1, 2) @ inverse).unflatten(1, v.shape[1:3]), size
+
+
+def _latest(memory: Memory, first: Tensor) -> Tensor:
+    """The inverse of the curvature that the latest step met, before any step `first`."""
+    if not memory:
+        return first
+    step, bend, weight = memory[-1]
+    return torch.where(weight > 0, dot(step, bend) / dot(bend, bend), first)
 
 
 def _descend(
