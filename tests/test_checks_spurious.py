@@ -99,3 +99,46 @@ def test_what_takes_too_long_is_refused():
         checks.check_readings_disagree(far(d_core=40))
     with pytest.raises(CheckError, match="go up to 20000, at most 10000"):
         checks.check_hidden_harm(replace(keen(), n_pool=20_000))
+
+
+def audited(law, *, rows="fit == 'logistic' and where == 'all' and order != 'same'"):
+    law = law.query(rows)
+    above = law["steepness"] > law["steepness_half"]
+    every = above.groupby(law["strong"]).all()
+    return int(every.sum()), len(every)
+
+
+def pairs(law):
+    law = law.query("fit == 'logistic' and where == 'all' and order != 'same'")
+    return int((law["steepness"] > law["steepness_half"]).sum()), len(law)
+
+
+def means(law):
+    law = law.query("fit == 'logistic' and where == 'all' and order != 'same'")
+    by_network = law.groupby("strong")[["steepness", "steepness_half"]].mean()
+    return int((by_network["steepness"] > by_network["steepness_half"]).sum()), len(by_network)
+
+
+def once(law):
+    law = law.query("fit == 'logistic' and where == 'all' and order != 'same'")
+    above = (law["steepness"] > law["steepness_half"]).groupby(law["strong"]).any()
+    return int(above.sum()), len(above)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "hint"),
+    [
+        (pairs, "6 of 8. Those are pairs"),
+        (once, "ask for every teacher"),
+        (means, "A mean above 0"),
+        (lambda law: audited(law, rows="fit == 'logistic' and where == 'all'"), "only teaches"),
+        (lambda law: audited(law, rows="where == 'all' and order != 'same'"), "Which rows count"),
+        (lambda law: audited(law, rows="fit == 'logistic' and order != 'same'"), "Which rows"),
+        (lambda law: (0, 0), "Group the rows"),
+        (lambda law: 2, "Return two numbers"),
+    ],
+)
+def test_check_audit(wrong, hint):
+    assert "Right" in checks.check_audit(audited)
+    with pytest.raises(CheckError, match=hint):
+        checks.check_audit(wrong)

@@ -201,11 +201,10 @@ def fit_law(gain: Tensor, labeled: Tensor, pool: Tensor) -> dict[str, Law]:
     | line    | a(l) + c u                  | c       |
     | free    | a(l) + c u - k u^2 + m l u  | c, k, m |
 
-    The theorem is the free form with k >= 0 and m >= 0 (the second for a student that sees the
-    shift no better than its teacher); a student that sees no shift makes it the square. The
-    product is that of a student that cannot learn an attribute which agrees with the label in the
-    majority: to it a teacher's lean on the attribute is a lean of 1 - 2 u on the label, and a
-    teacher with balanced labels has none (ours, to first order in the lean).
+    The theorem is the free form with k >= 0 and, for a student that sees the shift no better than
+    its teacher, m >= 0; a student that sees no shift makes it the square. These signs are those of
+    the reading "mean" (see SpuriousProblem): with "mixture" k may be negative. The product and the
+    line are descriptions, of no theory.
 
     Args:
         gain: (h, a, b) teacher's risk minus student's, or student's accuracy minus teacher's.

@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable
 from dataclasses import replace
 
+import pandas as pd
 import torch
 from torch import Tensor
 
@@ -18,6 +19,18 @@ _ASKED = (  # labelled, pool and test share, shifts seen by weak and carried by 
     (0.1, 0.4, 0.5, (2.0, 1.0), (0.5, -0.2)),
     (0.5, 0.1, 1.0, (0.0, 3.0), (1.0, 1.0)),
 )
+
+_AUDITED = [  # strong, order, fit, where, steepness; half of every interval is .5
+    *(("a", "up", "logistic", "all", b) for b in (1.0, 2.0)),
+    *(("b", "up", "logistic", "all", b) for b in (0.8, 0.7)),
+    *(("c", "down", "logistic", "all", b) for b in (1.5, 0.2)),
+    *(("d", "level", "logistic", "all", b) for b in (3.0, -2.0)),
+    ("a", "same", "logistic", "all", -1.0),
+    ("e", "same", "logistic", "all", 1.0),
+    ("b", "up", "ridge", "all", -1.0),
+    ("b", "up", "logistic", "minority", -1.0),
+]
+_HOLDING = (2, 4)
 
 
 def check_student_risk(candidate: Callable[..., float]) -> str:
@@ -123,6 +136,35 @@ def check_readings_disagree(problem: SpuriousProblem) -> str:
     )
     require(interval(by_mixture)[1] < 1, f"{found}: under B it has to win. What saturates there?")
     return f"Found one. {found}."
+
+
+def check_audit(candidate: Callable[[pd.DataFrame], tuple[int, int]]) -> str:
+    """A function (law) -> (student networks whose every interval lies above 0, student networks).
+
+    law has a row for each pair, fit and group, with columns weak, strong, order, fit, where,
+    steepness, steepness_half. Only logistic heads, where "all", and two different networks count.
+
+    Raises:
+        CheckError: with what was counted instead.
+    """
+    rows = pd.DataFrame(_AUDITED, columns=["strong", "order", "fit", "where", "steepness"])
+    law = rows.assign(weak=[f"teacher {i}" for i in range(len(rows))], steepness_half=0.5)
+    answer = candidate(law.copy())
+    require(
+        isinstance(answer, tuple) and len(answer) == 2,
+        f"Return two numbers, those that hold and all: yours is {answer!r}.",
+    )
+    slips = {
+        (6, 8): "Those are pairs. How many student networks are there?",
+        (4, 4): "One interval above 0 is not enough: ask for every teacher.",
+        (3, 4): "A mean above 0 is not an interval above 0.",
+        (2, 5): "A network that only teaches itself has no teacher to speak of.",
+        (1, 4): "Which rows count: logistic heads, averages, two different networks?",
+    }
+    hint = slips.get((int(answer[0]), int(answer[1])), "Group the rows by student network.")
+    got = f"{answer[0]} of {answer[1]}"
+    require(answer == _HOLDING, "{} of {} is right, yours is {}. {}".format(*_HOLDING, got, hint))
+    return "Right: networks are counted, and each has to hold beside every teacher."
 
 
 def _simulate(problem: SpuriousProblem) -> Risks:
