@@ -1,7 +1,13 @@
 """Every check passes the right answer, and fails each known-wrong one with its own hint."""
 
+import math
+from functools import partial
+from itertools import permutations
+
+import numpy as np
 import pytest
 import torch
+from scipy.stats import pearsonr, spearmanr
 
 from w2s_tutorial.checks import misfit as checks_misfit
 from w2s_tutorial.checks.common import CheckError
@@ -78,15 +84,49 @@ def test_check_harm():
         checks_misfit.check_harm(torch.stack([one, other], 1), one + other, one)
 
 
-def test_check_same_misfit():
+def test_check_same_promise():
     turn = torch.arange(12) * torch.pi / 6
-    sine, cosine = turn.sin().double()[:, None], turn.cos().double()[:, None]
-    weak, target = (sine + cosine)[:, 0], sine[:, 0]
-    assert "Found them" in checks_misfit.check_same_misfit(sine, cosine, weak, target)
-    for first, second, hint in (
-        (sine, sine, "other below"),
-        (sine, torch.cat([sine, cosine], 1), "should be the same"),
-        (torch.cat([sine, cosine], 1), sine, "refuse something"),
+    sine, cosine = turn.sin().double(), turn.cos().double()
+    first, second = 2**0.5 * sine + 0.5 * cosine, -0.5 * cosine
+    good = checks_misfit.check_same_promise(sine[:, None], first, second, cosine)
+    assert "Found them" in good
+    assert "gains -0.375 and 0.625" in good  # by hand: (2.25 - 3) / 2 and (2.25 - 1) / 2
+    for one, other, hint in (
+        (first, first, "other below"),
+        (first, sine, "refused something"),
+        (first, -0.4 * cosine, "errors should be the same"),
+        (first, 1.61**0.5 * sine + 0.2 * cosine, "misfits should be the same"),
     ):
         with pytest.raises(CheckError, match=hint):
-            checks_misfit.check_same_misfit(first, second, weak, target)
+            checks_misfit.check_same_promise(sine[:, None], one, other, cosine)
+
+
+def by_counting(first, second, *, ranked=True, sided=False, strict=False):
+    """The share of orders by scipy's correlations, one by one."""
+    correlate = spearmanr if ranked else pearsonr
+    given = correlate(first, second).statistic
+    every = [correlate(first, order).statistic for order in permutations(second.tolist())]
+    if sided:
+        return sum(r * np.sign(given) >= abs(given) - 1e-9 for r in every) / len(every)
+    limit = abs(given) + 1e-9 if strict else abs(given) - 1e-9
+    return sum(abs(r) >= limit for r in every) / len(every)
+
+
+def test_check_chance_passes_a_count_over_all_orders():
+    assert "Right" in checks_misfit.check_chance(by_counting)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "hint"),
+    [
+        (partial(by_counting, sided=True), "both signs"),
+        (partial(by_counting, strict=True), "count, too"),
+        (partial(by_counting, ranked=False), "the ranks"),
+        (lambda *data: 1 - by_counting(*data), "other orders"),
+        (lambda *data: math.factorial(len(data[0])) * by_counting(*data), "Divide by"),
+        (lambda *data: 0.5, "yours is 0.5"),
+    ],
+)
+def test_check_chance_names_the_slip(wrong, hint):
+    with pytest.raises(CheckError, match=hint):
+        checks_misfit.check_chance(wrong)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from itertools import permutations
 
 import torch
 from torch import Tensor
@@ -94,26 +95,78 @@ def check_harm(strong: Tensor, weak: Tensor, target: Tensor) -> str:
     return f"Found one. {found}."
 
 
-def check_same_misfit(first: Tensor, second: Tensor, weak: Tensor, target: Tensor) -> str:
-    """Two students of one teacher with the same misfit, one better than the teacher, one worse.
+def check_same_promise(strong: Tensor, first: Tensor, second: Tensor, target: Tensor) -> str:
+    """Two teachers of one student with equal errors and equal misfits; one student gains.
 
     Args:
-        first, second: (n, any) features of the students.
-        weak: (n,), what the weak model says.
+        strong: (n, any) features of the student.
+        first, second: (n,), what the teachers say.
         target: (n,), the true labels.
 
     Raises:
-        CheckError: if misfits differ by over a hundredth, or the gains have one sign.
+        CheckError: if errors or misfits differ by over a hundredth, or the gains have one sign.
     """
-    pairs = [_gain_and_misfit(_head(x, weak), weak, target) for x in (first, second)]
+    pairs = [_gain_and_misfit(_head(strong, weak), weak, target) for weak in (first, second)]
+    errors = [float((weak - target).square().mean()) for weak in (first, second)]
     (gain, misfit), (other_gain, other_misfit) = pairs
-    found = f"Misfits {misfit:.3g} and {other_misfit:.3g}, gains {gain:.3g} and {other_gain:.3g}"
-    require(misfit > 1e-6, f"{found}: both students should refuse something.")
+    found = (
+        f"Weak errors {errors[0]:.3g} and {errors[1]:.3g}, misfits {misfit:.3g} and "
+        f"{other_misfit:.3g}, gains {gain:.3g} and {other_gain:.3g}"
+    )
+    require(min(misfit, other_misfit) > 1e-6, f"{found}: both should be refused something.")
+    same = abs(errors[0] - errors[1]) <= 0.01 * errors[0]
+    require(same, f"{found}: the weak errors should be the same.")
     same = abs(misfit - other_misfit) <= 0.01 * misfit
     require(same, f"{found}: the misfits should be the same.")
     apart = min(gain, other_gain) < 0 < max(gain, other_gain)
     require(apart, f"{found}: one gain should be above 0, the other below.")
     return f"Found them. {found}."
+
+
+def check_chance(candidate: Callable[[Tensor, Tensor], float]) -> str:
+    """A function (first, second) -> share of orders of second that correlate as much, in ranks.
+
+    It is called with two tensors (n,) of different values, n at most 6. All n! orders count, the
+    given one too, and a correlation of either sign.
+
+    Raises:
+        CheckError: with the slip, on the input on which it shows.
+    """
+    generator = torch.Generator().manual_seed(0)
+    straight = torch.arange(5.0, dtype=torch.float64)
+    draws = [torch.randn(6, generator=generator, dtype=torch.float64).exp() for _ in range(2)]
+    bent = torch.tensor([1.0, 2.0, 3.0, 5.0, 4.0], dtype=torch.float64)
+    for first, second in ((straight, -straight.exp()), (straight, bent), (draws[0], draws[1])):
+        got = float(candidate(first, second))
+        ranked = _orders(first.argsort().argsort().double(), second.argsort().argsort().double())
+        ranks, plain = ranked.abs(), _orders(first, second).abs()
+        wanted = _share(ranks >= ranks[0] - 1e-9)
+        slips = {
+            _share(ranked * ranked[0].sign() >= ranks[0] - 1e-9): "Count both signs.",
+            _share(ranks > ranks[0] + 1e-9): "Orders that do as well as the given one count, too.",
+            _share(plain >= plain[0] - 1e-9): "Correlate the ranks, not the values.",
+            1 - wanted: "That is the share of the other orders.",
+            wanted * len(ranks): "Divide by the number of all orders.",
+        }
+        if math.isclose(got, wanted, rel_tol=1e-6):
+            continue
+        hint = next((hint for slip, hint in slips.items() if math.isclose(got, slip)), "")
+        values = (
+            f"{[round(v, 3) for v in first.tolist()]}, {[round(v, 3) for v in second.tolist()]}"
+        )
+        require(False, f"For {values} the share is {wanted:.4g}, yours is {got:.4g}. {hint}")
+    return "Right: that is how often chance alone orders as well."
+
+
+def _orders(first: Tensor, second: Tensor) -> Tensor:
+    """Correlation of first with every order of second, (n!,); the given order comes first."""
+    orders = torch.tensor(list(permutations(range(len(second)))))
+    x, y = first - first.mean(), second[orders] - second.mean()
+    return (y @ x) / (x.norm() * y.norm(dim=1))
+
+
+def _share(hit: Tensor) -> float:
+    return float(hit.double().mean())
 
 
 def _head(strong: Tensor, answer: Tensor) -> Tensor:
