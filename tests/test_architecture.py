@@ -20,8 +20,8 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 ARCHITECTURE: dict[str, set[str]] = {
     # the vocabulary
     "problems": set(),
-    "arrays": set(),
-    "sample": {"arrays", "seeds"},
+    "_arrays": set(),
+    "sample": {"_arrays", "seeds"},
     "losses": set(),
     "metrics": {"seeds"},
     "storage": {""},

@@ -8,7 +8,7 @@ from io import BytesIO
 
 import pytest
 
-from w2s_tutorial.datasets import archives
+from w2s_tutorial.datasets import _archives
 
 REFUSED = r"leads out of the folder|neither a file nor a folder"
 
@@ -47,7 +47,7 @@ def test_a_malicious_tar_is_refused_and_leaves_nothing(tmp_path, case):
     bad = [(name.format(folder=tmp_path), *rest) for name, *rest in MALICIOUS_TARS[case]]
     archive = tar(tmp_path / "bad.tar.gz", ("good.txt", b"fine text", ""), *bad)
     with pytest.raises(ValueError, match=REFUSED):
-        archives.unpack(archive, tmp_path / "inner/out")
+        _archives.unpack(archive, tmp_path / "inner/out")
     assert {p.name for p in tmp_path.rglob("*")} == {"bad.tar.gz", "inner"}
 
 
@@ -61,7 +61,7 @@ def test_a_malicious_zip_is_refused_and_leaves_nothing(tmp_path, case):
         archive.writestr("good.txt", "fine text")
         archive.writestr(info, "..")
     with pytest.raises(ValueError, match=REFUSED):
-        archives.unpack(tmp_path / "bad.zip", tmp_path / "inner/out")
+        _archives.unpack(tmp_path / "bad.zip", tmp_path / "inner/out")
     assert [p.name for p in tmp_path.rglob("*") if p.is_file()] == ["bad.zip"]
 
 
@@ -77,9 +77,9 @@ def test_a_size_bomb_is_refused_before_it_is_written(tmp_path, kind):
             archive.writestr("b", zeros)
     assert bomb.stat().st_size < 100_000
     with pytest.raises(ValueError, match="more than 9999999 bytes when unpacked"):
-        archives.unpack(bomb, tmp_path / "out", max_bytes=9_999_999)
+        _archives.unpack(bomb, tmp_path / "out", max_bytes=9_999_999)
     assert not (tmp_path / "out").exists()
-    assert archives.unpack(bomb, tmp_path / "out", max_bytes=10_000_000) == tmp_path / "out"
+    assert _archives.unpack(bomb, tmp_path / "out", max_bytes=10_000_000) == tmp_path / "out"
     assert (tmp_path / "out/b").stat().st_size == len(zeros)
 
 
@@ -90,11 +90,11 @@ def test_an_archive_is_unpacked_whole_or_not_at_all(tmp_path):
     cut = tmp_path / "cut.tar.gz"
     cut.write_bytes(archive.read_bytes()[:-20_000])
     with pytest.raises(ValueError, match=r"cut.tar.gz is damaged or cannot be read, delete it"):
-        archives.unpack(cut, tmp_path / "out")
+        _archives.unpack(cut, tmp_path / "out")
     assert not (tmp_path / "out").exists()
-    assert archives.unpack(archive, tmp_path / "out") == tmp_path / "out"
+    assert _archives.unpack(archive, tmp_path / "out") == tmp_path / "out"
     before = (tmp_path / "out/d/a.txt").stat()
-    assert archives.unpack(archive, tmp_path / "out") == tmp_path / "out"
+    assert _archives.unpack(archive, tmp_path / "out") == tmp_path / "out"
     assert (tmp_path / "out/d/a.txt").stat().st_mtime_ns == before.st_mtime_ns
     assert not [p for p in tmp_path.iterdir() if p.name.startswith(".partial-")]
 
@@ -105,19 +105,19 @@ def test_the_folder_appears_in_one_step(tmp_path, monkeypatch):
     def stop(source, target):
         raise OSError("no power")
 
-    monkeypatch.setattr(archives.os, "replace", stop)
+    monkeypatch.setattr(_archives.os, "replace", stop)
     with pytest.raises(OSError, match="no power"):
-        archives.unpack(archive, tmp_path / "out")
+        _archives.unpack(archive, tmp_path / "out")
     assert [p.name for p in tmp_path.iterdir()] == ["good.tar.gz"]
 
 
 def test_a_link_is_not_read_as_a_member(tmp_path):
     archive = tar(tmp_path / "bad.tar.gz", ("link", tarfile.SYMTYPE, "/etc/passwd"))
     with pytest.raises(ValueError, match="neither a file nor a folder"):
-        list(archives.contents(archive, names={"link"}))
+        list(_archives.contents(archive, names={"link"}))
     good = tar(tmp_path / "good.tar.gz", ("a", b"text", ""), ("b", b"other", ""))
-    assert dict(archives.contents(good)) == {"a": b"text", "b": b"other"}
-    assert dict(archives.contents(good, names={"b", "c"})) == {"b": b"other"}
+    assert dict(_archives.contents(good)) == {"a": b"text", "b": b"other"}
+    assert dict(_archives.contents(good, names={"b", "c"})) == {"b": b"other"}
 
 
 def zipped(path, name: str, content: bytes = b"text"):
@@ -177,7 +177,7 @@ def test_a_malformed_archive_is_a_value_error_and_leaves_nothing(tmp_path, case)
     (tmp_path / "text").write_text("<html>")
     archive = MALFORMED[case](tmp_path)
     with pytest.raises(ValueError, match=r"damaged|no folder can hold"):
-        archives.unpack(archive, tmp_path / "out")
+        _archives.unpack(archive, tmp_path / "out")
     assert {path.name for path in tmp_path.iterdir()} <= {"text", archive.name}
 
 
@@ -190,21 +190,21 @@ def test_entries_that_are_only_unusual_are_unpacked(tmp_path):
         ("b/c", b"text", ""),
         ("b", tarfile.DIRTYPE, ""),
     )
-    out = archives.unpack(archive, tmp_path / "out")
+    out = _archives.unpack(archive, tmp_path / "out")
     assert (out / "a").read_bytes() == b"second"
     assert (out / "b" / "c").read_bytes() == b"text"
 
 
 def test_whoever_comes_second_takes_what_the_first_unpacked(tmp_path, monkeypatch):
     archive = tar(tmp_path / "good.tar.gz", ("a", b"text", ""))
-    whole = archives._members
+    whole = _archives._members
 
     def slow(path):
         yield from whole(path)
         (tmp_path / "out").mkdir()  # meanwhile another process was faster
         (tmp_path / "out" / "theirs").touch()
 
-    monkeypatch.setattr(archives, "_members", slow)
-    assert archives.unpack(archive, tmp_path / "out") == tmp_path / "out"
+    monkeypatch.setattr(_archives, "_members", slow)
+    assert _archives.unpack(archive, tmp_path / "out") == tmp_path / "out"
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["theirs"]
     assert not [path for path in tmp_path.iterdir() if path.name.startswith(".partial-")]

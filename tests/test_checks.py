@@ -8,7 +8,7 @@ from scipy import stats
 
 from w2s_tutorial import metrics
 from w2s_tutorial.checks import question as checks
-from w2s_tutorial.checks.common import CheckError, interval
+from w2s_tutorial.checks._common import CheckError, interval
 
 
 def raises(*_):

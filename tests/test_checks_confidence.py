@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from w2s_tutorial.checks import confidence as checks
-from w2s_tutorial.checks.common import CheckError
+from w2s_tutorial.checks._common import CheckError
 from w2s_tutorial.confidence.synthetic import two_places
 
 

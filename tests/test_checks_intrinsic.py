@@ -6,7 +6,7 @@ import pytest
 from intrinsic_cases import small_problem
 
 from w2s_tutorial.checks import intrinsic as checks_intrinsic
-from w2s_tutorial.checks.common import CheckError
+from w2s_tutorial.checks._common import CheckError
 from w2s_tutorial.problems import IntrinsicProblem
 from w2s_tutorial.theory import intrinsic
 

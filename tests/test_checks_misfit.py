@@ -10,7 +10,7 @@ import torch
 from scipy.stats import pearsonr, spearmanr
 
 from w2s_tutorial.checks import misfit as checks_misfit
-from w2s_tutorial.checks.common import CheckError
+from w2s_tutorial.checks._common import CheckError
 from w2s_tutorial.theory import misfit
 
 

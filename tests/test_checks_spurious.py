@@ -7,7 +7,7 @@ import torch
 from spurious_cases import aligned
 
 from w2s_tutorial.checks import spurious as checks
-from w2s_tutorial.checks.common import CheckError
+from w2s_tutorial.checks._common import CheckError
 
 
 def right(labeled, pool, test, weak, carried, p_shared):

@@ -6,8 +6,8 @@ import torch
 from confidence_cases import pool
 from torch.nn.functional import one_hot
 
+from w2s_tutorial.confidence._rivals import vanilla
 from w2s_tutorial.confidence.retrain import doubt, pick, retrain, rule, score_of
-from w2s_tutorial.confidence.rivals import vanilla
 from w2s_tutorial.confidence.selection import (
     confidence,
     keep_alike,

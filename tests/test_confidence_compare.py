@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import one_hot
 
-from w2s_tutorial.confidence import compare, rivals
+from w2s_tutorial.confidence import _rivals, compare
 from w2s_tutorial.confidence.retrain import doubt, retrain, rule
 from w2s_tutorial.confidence.selection import confidence, keep_top
 from w2s_tutorial.confidence.synthetic import two_places
@@ -51,7 +51,7 @@ def slow(sets, x: Tensor, target: Tensor, *, view="strong", weight=None) -> tupl
         here, best, found = slice(draw, draw + 1), -1.0, None
         for l2 in compare.PENALTIES:
             own = None if weight is None else weight[here]
-            heads = rivals.vanilla(x[here], target[here], torch.tensor([l2]), own)
+            heads = _rivals.vanilla(x[here], target[here], torch.tensor([l2]), own)
             validation, test = sets["validation"], sets["test"]
             score = right(heads(getattr(validation, view)[here])[0], validation.target[draw])
             if score >= best:  # of equals the strongest penalty
@@ -77,7 +77,7 @@ def test_teacher_and_student_are_those_of_a_loop(sets, taught, remedy):
     assert close(remedy.methods["vanilla"], expected)
     assert torch.equal(taught.l2, l2)
     for name, penalty in (("weak penalty", 0.01), ("strong penalty", 1.0)):
-        heads = rivals.vanilla(pool.strong, taught.label, torch.tensor([penalty]))
+        heads = _rivals.vanilla(pool.strong, taught.label, torch.tensor([penalty]))
         output = heads(sets["test"].strong)
         expected = torch.tensor([by_group(output[d], sets["test"], d) for d in range(HEADS)])
         assert close(remedy.methods[name], expected)
@@ -112,7 +112,7 @@ def test_the_confidence_loss_is_given_probabilities(sets, taught):
     found = compare.compare_rivals(taught)["confidence loss"]
     x, l2 = sets["pool"].strong, torch.tensor(compare.PENALTIES)
     for lesson, same in ((taught.soft, True), (taught.label, False)):
-        every = rivals.confidence_loss(x, lesson, l2)
+        every = _rivals.confidence_loss(x, lesson, l2)
         best = compare._chosen(sets, every)
         assert torch.equal(compare._judged(sets, best), found) == same
 
@@ -127,7 +127,7 @@ def test_cells_and_what_tuning_would_give_are_those_of_a_loop(sets, taught, reme
             for l2 in compare.PENALTIES:
                 cell = {n: torch.tensor([v]).double() for n, v in (("p", p), ("q", q), ("l2", l2))}
                 lesson = (x[here], taught.label[here], taught.score[here])
-                head = retrain(*lesson, **cell, tol=rivals.TOL)
+                head = retrain(*lesson, **cell, tol=_rivals.TOL)
                 score = right(
                     head(sets["validation"].strong[here])[0], sets["validation"].target[draw]
                 )
@@ -155,11 +155,11 @@ def test_the_rule_is_applied_to_each_draws_own_doubt(sets, taught, remedy):
     x = sets["pool"].strong
     for draw in range(HEADS):
         here = slice(draw, draw + 1)
-        own = doubt(x[here], taught.label[here], l2=taught.l2[here], tol=rivals.TOL)
+        own = doubt(x[here], taught.label[here], l2=taught.l2[here], tol=_rivals.TOL)
         assert float(own) == pytest.approx(float(remedy.doubt[draw]), abs=0.011)
     torch.testing.assert_close(torch.stack(rule(remedy.doubt.double())), torch.stack(remedy[3:]))
     cell = {"p": remedy.p[:, None], "q": remedy.q[:, None], "l2": torch.tensor([0.01, 0.1, 1.0])}
-    every = retrain(x, taught.label, taught.score, **cell, tol=rivals.TOL)
+    every = retrain(x, taught.label, taught.score, **cell, tol=_rivals.TOL)
     assert close(remedy.methods["rule"], compare._judged(sets, compare._chosen(sets, every)))
 
 
@@ -188,7 +188,7 @@ def test_each_control_shares_what_it_says_and_nothing_else(sets, taught):
     pool = sets["pool"]
     good = taught.label.argmax(-1) == pool.target.argmax(-1)
     keep = keep_top(taught.score, 0.5)
-    controls = compare.control_selections(taught, seed=0)
+    controls = compare._control_selections(taught, seed=0)
     assert all(int(k.sum()) == int(keep.sum()) for k in controls.values())
     groups, rights, joint = {}, {}, {}
     for name, drawn in controls.items():
@@ -214,7 +214,7 @@ def test_each_control_shares_what_it_says_and_nothing_else(sets, taught):
 
 def test_students_of_the_controls_learn_the_controls(sets, taught):
     found = compare.compare_controls(taught, seed=4)
-    for name, drawn in compare.control_selections(taught, seed=4).items():
+    for name, drawn in compare._control_selections(taught, seed=4).items():
         expected, _ = slow(sets, sets["pool"].strong, taught.label, weight=drawn)
         assert close(found[name], expected), name
 

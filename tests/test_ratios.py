@@ -6,7 +6,7 @@ import pytest
 import torch
 from scipy import stats
 
-from w2s_tutorial.checks.common import interval
+from w2s_tutorial.checks._common import interval
 from w2s_tutorial.metrics import opr, pgr, t_half_width
 from w2s_tutorial.sweeps import sweep
 from w2s_tutorial.tables import exact_ratio, measured_ratio, paired_differences

@@ -9,11 +9,11 @@ from spurious_cases import ENDLESS, READINGS, aligned, close, in_general_positio
 
 from w2s_tutorial.theory import spurious
 from w2s_tutorial.theory.spurious_leading import (
+    _theta,
     best_minority_pool,
     failure_separation,
     leading_order_risks,
     published_risks,
-    theta,
 )
 
 
@@ -53,7 +53,7 @@ def test_theta_is_the_first_order_in_the_pool(seed):
         problem = in_general_position(seed, n_labeled=10**13, n_pool=n_pool)
         endless = leading_order_risks(problem).student
         added = (spurious.risks(problem).student - endless) / per_label(problem)
-        off.append(float(added / theta(problem) - 1))
+        off.append(float(added / _theta(problem) - 1))
     assert abs(off[1]) < 0.02
     assert off[0] / off[1] == pytest.approx(10, rel=0.1)
 

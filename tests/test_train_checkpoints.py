@@ -26,7 +26,7 @@ from training_case import (
     weights,
 )
 
-from w2s_tutorial.networks import checkpoints, train
+from w2s_tutorial.networks import _checkpoints, train
 from w2s_tutorial.networks.train import fit
 
 # Forks instead of starting processes: importing torch takes longer than all trials.
@@ -111,7 +111,7 @@ def test_each_saved_part_is_needed(tmp_path, monkeypatch, forgotten):
         "order": saved["order"].flip(0),
         "optimizer": saved["optimizer"] | {"state": {}},
     }
-    checkpoints.save(path, key, saved | {forgotten: fresh[forgotten]})
+    _checkpoints.save(path, key, saved | {forgotten: fresh[forgotten]})
     assert not torch.equal(weights(run().network), weights(whole))
 
 

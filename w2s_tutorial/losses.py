@@ -43,7 +43,7 @@ class LabelLoss:
         return (target * self.value(output.log_softmax(-1))).sum(-1)
 
 
-class CrossEntropy(LabelLoss):
+class _CrossEntropy(LabelLoss):
     """Cross-entropy in nats."""
 
     def value(self, log_p: Tensor) -> Tensor:
@@ -53,10 +53,10 @@ class CrossEntropy(LabelLoss):
         return torch.ones_like(log_p)
 
 
-cross_entropy = CrossEntropy()
+cross_entropy = _CrossEntropy()
 
 
-class GeneralizedCrossEntropy(LabelLoss):
+class _GeneralizedCrossEntropy(LabelLoss):
     """(1 - p^q) / q, see `generalized_cross_entropy`."""
 
     def __init__(self, q: Tensor) -> None:
@@ -69,15 +69,15 @@ class GeneralizedCrossEntropy(LabelLoss):
     def weight(self, log_p: Tensor) -> Tensor:
         return (self._along(log_p) * log_p).exp()
 
-    def of(self, heads: Tensor) -> GeneralizedCrossEntropy:
-        return self if self.q.dim() == 0 else GeneralizedCrossEntropy(self.q[heads])
+    def of(self, heads: Tensor) -> _GeneralizedCrossEntropy:
+        return self if self.q.dim() == 0 else _GeneralizedCrossEntropy(self.q[heads])
 
     def _along(self, log_p: Tensor) -> Tensor:
         q = self.q.to(log_p)
         return q if q.dim() == 0 else q.view(-1, *[1] * (log_p.dim() - 1))
 
 
-def generalized_cross_entropy(q: float | Tensor) -> GeneralizedCrossEntropy:
+def generalized_cross_entropy(q: float | Tensor) -> _GeneralizedCrossEntropy:
     """The loss (1 - p^q) / q of the true class's probability p (Zhang and Sabuncu 2018).
 
     q = 0 is cross-entropy, q = 1 is 1 - p; in between, examples whose label the model disbelieves
@@ -94,4 +94,4 @@ def generalized_cross_entropy(q: float | Tensor) -> GeneralizedCrossEntropy:
     if each.dim() > 1 or not ((each >= 0) & (each <= 1)).all():
         came = f"{float(each.min())} to {float(each.max())}" if each.numel() > 1 else q
         raise ValueError(f"q must lie in [0, 1], a number or (h,), got {came}")
-    return GeneralizedCrossEntropy(each)
+    return _GeneralizedCrossEntropy(each)

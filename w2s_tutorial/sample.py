@@ -16,8 +16,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import one_hot
 
-from w2s_tutorial import arrays
-from w2s_tutorial.arrays import check_tensor
+from w2s_tutorial import _arrays
+from w2s_tutorial._arrays import check_tensor
 from w2s_tutorial.seeds import Seed, generator_of
 
 PARTS = ("labeled", "pool", "test")
@@ -142,26 +142,26 @@ class Sample:
                 a value is missing; and as the class.
         """
         views: dict[str, Any] = {
-            "weak": arrays.numbers("weak", weak),
-            "strong": arrays.numbers("strong", strong),
+            "weak": _arrays.numbers("weak", weak),
+            "strong": _arrays.numbers("strong", strong),
         }
         place = views["strong"].device
-        given = arrays.labels("y", y)
+        given = _arrays.labels("y", y)
         names: tuple[Hashable, ...] = ()
         if classes is None and np.issubdtype(given.dtype, np.floating):
             target = torch.from_numpy(given)[..., None]
         else:
-            code, names = arrays.coded("y", given, classes)
+            code, names = _arrays.coded("y", given, classes)
             if len(names) < 2:
                 raise ValueError(f"y must show at least 2 classes, got {list(names)}")
             target = one_hot(code, len(names))
         target = (target[None] if given.ndim == 1 else target).to(place)
         if group is None:
             return cls(**views, target=target, classes=names)
-        member = arrays.labels("group", group)
+        member = _arrays.labels("group", group)
         if np.issubdtype(member.dtype, np.floating):
             raise ValueError(f"group must hold strings, integers or booleans, got {member.dtype}")
-        code, groups = arrays.coded("group", member, None)
+        code, groups = _arrays.coded("group", member, None)
         return cls(**views, target=target, group=code.to(place), classes=names, groups=groups)
 
     def split(

@@ -1,4 +1,4 @@
-"""What all checks share: how they fail, and how they weigh a reader's numbers.
+"""Checks of numbers, for exercises and assignments.
 
 A check calls the reader's function, or looks at the reader's answer. If it passes it returns a
 sentence; if not it raises `CheckError`, whose message names the property that failed, the input
@@ -13,23 +13,7 @@ from typing import Any
 
 from torch import Tensor
 
-from w2s_tutorial.metrics import t_half_width
-
-
-class CheckError(AssertionError):
-    """The reader's answer lacks a property; the message teaches which."""
-
-
-def require(condition: bool, message: str) -> None:
-    """Raise `CheckError` with the message unless the condition holds."""
-    if not condition:
-        raise CheckError(message)
-
-
-def interval(values: Tensor) -> tuple[float, float]:
-    """95 % interval of the mean of values (h,), by Student's t."""
-    half = float(t_half_width(values.std() / len(values) ** 0.5, len(values)))
-    return float(values.mean()) - half, float(values.mean()) + half
+from w2s_tutorial.checks._common import CheckError
 
 
 def require_number(

@@ -8,9 +8,9 @@ from collections.abc import Callable, Mapping
 import torch
 from torch import Tensor
 
-from w2s_tutorial.checks.common import interval, require
+from w2s_tutorial.checks._common import interval, require
+from w2s_tutorial.confidence._rivals import vanilla
 from w2s_tutorial.confidence.retrain import UNTUNED, retrain, score_of
-from w2s_tutorial.confidence.rivals import vanilla
 from w2s_tutorial.confidence.selection import confidence, keep_top, share_of
 from w2s_tutorial.metrics import accuracy
 from w2s_tutorial.pipeline import hard

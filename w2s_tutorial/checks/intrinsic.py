@@ -9,7 +9,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from w2s_tutorial.checks.common import require
+from w2s_tutorial.checks._common import require
 from w2s_tutorial.problems import IntrinsicProblem, Risks
 from w2s_tutorial.simulation.intrinsic import simulate
 

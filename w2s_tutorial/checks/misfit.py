@@ -9,7 +9,7 @@ from itertools import permutations
 import torch
 from torch import Tensor
 
-from w2s_tutorial.checks.common import require
+from w2s_tutorial.checks._common import require
 
 _WEAK_ERROR, _MISFIT, _EPSILON = 0.5, 0.2, 0.05
 

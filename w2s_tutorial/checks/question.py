@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from w2s_tutorial import metrics
-from w2s_tutorial.checks.common import interval, require
+from w2s_tutorial.checks._common import interval, require
 
 
 def check_pgr(candidate: Callable[[Tensor, Tensor, Tensor], Tensor]) -> str:

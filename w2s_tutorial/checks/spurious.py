@@ -10,7 +10,7 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from w2s_tutorial.checks.common import interval, require
+from w2s_tutorial.checks._common import interval, require
 from w2s_tutorial.problems import Risks, SpuriousProblem
 from w2s_tutorial.simulation.spurious import simulate
 

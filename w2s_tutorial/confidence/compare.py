@@ -19,7 +19,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from w2s_tutorial.confidence import rivals
+from w2s_tutorial.confidence import _rivals
 from w2s_tutorial.confidence.retrain import UNTUNED, doubt, pick, retrain, rule, score_of
 from w2s_tutorial.confidence.selection import (
     keep_alike,
@@ -40,7 +40,7 @@ PENALTIES = (0.01, 0.1, 1.0)
 KEPT = (1.0, 0.7, 0.5, 0.35, 0.2)
 FORGIVING = (0.0, 0.3, 0.7, 1.0)
 ABLATION = {"selection only": (UNTUNED[0], 0.0), "GCE only": (1.0, UNTUNED[1]), "untuned": UNTUNED}
-_L2, _TOL = torch.tensor(PENALTIES), rivals.TOL
+_L2, _TOL = torch.tensor(PENALTIES), _rivals.TOL
 
 Sets = Mapping[str, Sample]
 Accuracies = dict[str, Tensor]
@@ -90,10 +90,10 @@ class Remedy(NamedTuple):
 def teach(sets: Sets) -> Taught:
     """Fit teacher and vanilla student, each at its own penalty."""
     labeled, pool = sets["labeled"], sets["pool"]
-    weak = _chosen(sets, rivals.vanilla(labeled.weak, labeled.target, _L2), "weak")
+    weak = _chosen(sets, _rivals.vanilla(labeled.weak, labeled.target, _L2), "weak")
     said = weak(pool.weak)
     label = labels_of(said)
-    students = rivals.vanilla(pool.strong, label, _L2)
+    students = _rivals.vanilla(pool.strong, label, _L2)
     best = _last_best(_right(sets["validation"], students))
     student = pick(students, best)
     score = score_of(student, pool.strong)
@@ -146,15 +146,15 @@ def compare_rivals(taught: Taught) -> Accuracies:
     both = torch.cat([x, labeled.strong], 1), torch.cat([label, y], 1)
     views = (labeled.weak, labeled.strong), (pool.weak, pool.strong)
     found = {
-        "confidence loss": rivals.confidence_loss(x, taught.soft, _L2),
-        "self-training": rivals.self_training(x, label, _L2),
-        "co-training": rivals.co_training(*views, y, _L2),
-        "small loss": rivals.small_loss(x, label, taught.student, _L2),
-        "label smoothing": rivals.vanilla(x, rivals.smoothed(label), _L2),
-        "soft labels": rivals.vanilla(x, taught.soft, _L2),
-        "baseline": rivals.vanilla(labeled.strong, y, _L2),
-        "labels and pseudolabels": rivals.vanilla(*both, _L2),
-        "ceiling": rivals.vanilla(x, pool.target, _L2),
+        "confidence loss": _rivals.confidence_loss(x, taught.soft, _L2),
+        "self-training": _rivals.self_training(x, label, _L2),
+        "co-training": _rivals.co_training(*views, y, _L2),
+        "small loss": _rivals.small_loss(x, label, taught.student, _L2),
+        "label smoothing": _rivals.vanilla(x, _rivals.smoothed(label), _L2),
+        "soft labels": _rivals.vanilla(x, taught.soft, _L2),
+        "baseline": _rivals.vanilla(labeled.strong, y, _L2),
+        "labels and pseudolabels": _rivals.vanilla(*both, _L2),
+        "ceiling": _rivals.vanilla(x, pool.target, _L2),
     }
     return {name: _judged(taught.sets, _chosen(taught.sets, h)) for name, h in found.items()}
 
@@ -163,13 +163,13 @@ def compare_told_groups(taught: Taught) -> Accuracies:
     """Methods that know the groups: of the pool, or of a balanced labelled set."""
     sets, x, label = taught.sets, taught.sets["pool"].strong, taught.label
     balanced = sets["balanced"]
-    held_back = rivals.vanilla(x, label, _L2[-1:])
+    held_back = _rivals.vanilla(x, label, _L2[-1:])
     upweight, l2 = torch.tensor(list(product((1.0, 5.0, 20.0), PENALTIES))).unbind(1)
     by_groups = {
-        "GroupDRO": rivals.group_dro(x, label, sets["pool"].group, _L2),
-        "JTT": rivals.just_train_twice(x, label, held_back, l2, upweight=upweight),
+        "GroupDRO": _rivals.group_dro(x, label, sets["pool"].group, _L2),
+        "JTT": _rivals.just_train_twice(x, label, held_back, l2, upweight=upweight),
     }
-    last_layer = _chosen(sets, rivals.vanilla(balanced.strong, balanced.target, _L2))
+    last_layer = _chosen(sets, _rivals.vanilla(balanced.strong, balanced.target, _L2))
     found = {"DFR": last_layer}
     found |= {name: pick(h, _last_best(_worst(balanced, h))) for name, h in by_groups.items()}
     return {name: _judged(sets, heads) for name, heads in found.items()}
@@ -194,7 +194,7 @@ def kept_shares(taught: Taught) -> dict[tuple[float, str], Tensor]:
     return found
 
 
-def control_selections(taught: Taught, *, seed: Seed) -> dict[str, Tensor]:
+def _control_selections(taught: Taught, *, seed: Seed) -> dict[str, Tensor]:
     """Random halves that share a property with the untuned selection and no other: (b, n) bool.
 
     "same groups" has as many of every group, "same accuracy" as many right labels, "same groups
@@ -220,10 +220,10 @@ def control_selections(taught: Taught, *, seed: Seed) -> dict[str, Tensor]:
 
 
 def compare_controls(taught: Taught, *, seed: Seed) -> Accuracies:
-    """What a student learns from each of `control_selections`, by cross-entropy."""
+    """What a student learns from each of `_control_selections`, by cross-entropy."""
     x, found = taught.sets["pool"].strong, {}
-    for name, keep in control_selections(taught, seed=seed).items():
-        every = rivals.vanilla(x, taught.label, _L2, keep)
+    for name, keep in _control_selections(taught, seed=seed).items():
+        every = _rivals.vanilla(x, taught.label, _L2, keep)
         found[name] = _judged(taught.sets, _chosen(taught.sets, every))
     return found
 

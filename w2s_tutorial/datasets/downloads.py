@@ -26,7 +26,7 @@ from typing import IO, Any, TypeVar, cast
 
 from filelock import FileLock
 
-from w2s_tutorial.datasets.archives import MAX_BYTES, contents, unpack
+from w2s_tutorial.datasets._archives import MAX_BYTES, contents, unpack
 from w2s_tutorial.flags import flag
 
 T = TypeVar("T")
@@ -99,7 +99,7 @@ def unpacked(file: File, name: str, *, quiet: bool = False) -> Path:
     """The folder `name` of the data folder with all that is in an archive, fetched on first use.
 
     Raises:
-        ValueError: if the archive is damaged or dangerous, see `archives.unpack`.
+        ValueError: if the archive is damaged or dangerous, see `_archives.unpack`.
         OSError: as `fetch`.
     """
 

@@ -9,41 +9,15 @@ HTML: it works in the built book, in JupyterLab and on Colab, from a file and wi
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from html import escape
 
 import matplotlib.pyplot as plt
 from matplotlib.figure import Figure
 
-from w2s_tutorial.figures.svg import inline_svg
+from w2s_tutorial.figures._svg import Output, inline_svg, without_panel
 
 SIZE_LIMIT = 1_000_000  # bytes of one output
 _CSS_PIXELS_PER_INCH = 96  # so that 12 points are 16 CSS pixels, the size of the text around
-
-
-@dataclass(frozen=True)
-class Output:
-    """What a notebook cell displays: HTML, or words where there is none."""
-
-    html: str
-    words: str
-
-    def _repr_html_(self) -> str:
-        return self.html
-
-    def __repr__(self) -> str:
-        return self.words
-
-
-def without_panel(kind: str) -> str:
-    """CSS that undoes the light panel which the book's theme puts behind HTML output at night."""
-    return (
-        "html[data-theme=dark] .bd-content div.cell_output"
-        f" .text_html:not(:has(table.dataframe)):has({kind})"
-        "{background:none;color:inherit;padding:0}"
-    )
-
-
 _STYLE = (
     f"<style>{without_panel('.w2s-figure')}"
     ".w2s-figure{margin:.5rem auto;position:relative}"

@@ -15,9 +15,9 @@ from matplotlib.patches import Rectangle
 from numpy.typing import ArrayLike
 from pandas import DataFrame
 
-from w2s_tutorial.figures import findings, looks
+from w2s_tutorial.figures import _looks, findings
+from w2s_tutorial.figures._looks import COLOR, DASHES, GREY, LESS, MORE, TEXT_SIZE
 from w2s_tutorial.figures.findings import ROLES, number
-from w2s_tutorial.figures.looks import COLOR, DASHES, GREY, LESS, MORE, TEXT_SIZE
 from w2s_tutorial.tables import check_table
 
 _LEVELS = (-np.inf, -1.0, -0.5, 0.0, 0.25, 0.5, 0.75, 1.0)
@@ -25,7 +25,7 @@ _TINTS = [("weak", alpha) for alpha in (0.7, 0.45, 0.2)]
 _TINTS += [("student", alpha) for alpha in (0.12, 0.28, 0.44, 0.6)]
 
 
-@looks.defaults()
+@_looks.defaults()
 def dots(
     ax: Axes,
     table: DataFrame,
@@ -66,9 +66,9 @@ def dots(
     if missing := [row for row in order if row not in names]:
         raise ValueError(f"names must name every row of the table, lacks {missing}")
     plain: dict[Any, Any] = {None: {"color": "black", "marker": "o"}}
-    looked = plain if series is None else looks.kinds_of(table[series], hues=True)
+    looked = plain if series is None else _looks.kinds_of(table[series], hues=True)
     some = [(kind, look) for kind, look in looked.items() if kind is not None]
-    keys = [looks.legend_key(looks.name_of(kind), look, linestyle="none") for kind, look in some]
+    keys = [_looks.legend_key(_looks.name_of(kind), look, linestyle="none") for kind, look in some]
     if faint is not None:
         check_table("faint", faint, key=[], finite=["mean"])
         ax.plot(faint["mean"], faint[rows].map(order.index) + 0.38, "|", color=GREY, ms=8, zorder=1)
@@ -88,14 +88,14 @@ def dots(
             size = {} if len(entries) < 9 else {"markersize": 5}
             thin: dict[str, Any] = {"color": look["color"], "lw": 1.4, "alpha": 0.6, "zorder": 2}
             ax.hlines(up, entry["low"], entry["high"], **thin)
-            looks.marks(ax, entry["mean"], up, look, **size)
+            _looks.marks(ax, entry["mean"], up, look, **size)
         if middle:
             ax.vlines(entries["mean"].median(), row - 0.36, row + 0.36, color="black", lw=2.4)
         said.append(f"{names[each]}: {_entries(entries, series, middle, levels)}")
     if middle:
         keys.append(Line2D([], [], color="black", linewidth=2.4, label="median"))
-    said = [value, *looks.levels(ax, levels, keys, across=False), *said]
-    looks.dress(ax, value, "", keys, said, grid=False)
+    said = [value, *_looks.levels(ax, levels, keys, across=False), *said]
+    _looks.dress(ax, value, "", keys, said, grid=False)
     ax.set_yticks(range(len(order)), [names[each] for each in order], fontsize=TEXT_SIZE)
     ax.set_ylim(len(order) - 0.4, -0.6)
     return ax
@@ -107,7 +107,7 @@ def _entries(
     """A row in words: each entry if they are few, else how many stand clear of the first level."""
     if len(entries) <= 4:
         return ", ".join(
-            f"{'' if series is None else looks.name_of(e[series])} "
+            f"{'' if series is None else _looks.name_of(e[series])} "
             f"{'empty' if np.isnan(e['mean']) else findings.interval(e)}".strip()
             for _, e in entries.iterrows()
         )
@@ -118,7 +118,7 @@ def _entries(
     return f"{median}{ends}, above {name} in {above} and below in {below} of {len(entries)}"
 
 
-@looks.defaults()
+@_looks.defaults()
 def cells(
     ax: Axes,
     table: DataFrame,
@@ -167,14 +167,14 @@ def cells(
         where = f"{x_label} {number(row[x])} and {y_label} {number(row[y])}"
         amount = findings.interval(row) if "low" in ends else number(row["mean"])
         said.append(f"{word}, {amount}, at {where}")
-    looks.dress(ax, x_label, y_label, [], said, grid=False)
+    _looks.dress(ax, x_label, y_label, [], said, grid=False)
     ax.set(xlim=(-0.5, len(across) - 0.5), ylim=(-0.5, len(up) - 0.5))
     ax.set_xticks(range(len(across)), [number(v) for v in across])
     ax.set_yticks(range(len(up)), [number(v) for v in up])
     return ax
 
 
-@looks.defaults()
+@_looks.defaults()
 def counts(
     ax: Axes, values: Mapping[str, ArrayLike], value: str, *, of: str, below: str, bins: int = 40
 ) -> Axes:
@@ -214,11 +214,11 @@ def counts(
     if low < 0:
         ax.axvspan(edges[0], 0, color="black", alpha=0.07, linewidth=0)
         ax.text(edges[0], ax.get_ylim()[1], f" {below}", fontsize=TEXT_SIZE - 1, va="top")
-    looks.dress(ax, value, of, keys, said)
+    _looks.dress(ax, value, of, keys, said)
     return ax
 
 
-@looks.defaults()
+@_looks.defaults()
 def gain_surface(ax: Axes, labeled: ArrayLike, pool: ArrayLike, gain: ArrayLike) -> Axes:
     """Draw the share of its teacher's risk that the student removes, over both minority shares.
 
@@ -257,7 +257,7 @@ def gain_surface(ax: Axes, labeled: ArrayLike, pool: ArrayLike, gain: ArrayLike)
         f"{number(best[-1])} at {number(x[-1])}",
     ]
     words = "minority share of the labelled set", "minority share of the pool"
-    looks.dress(ax, *words, mark, said, grid=False)
+    _looks.dress(ax, *words, mark, said, grid=False)
     ax.set(xlim=(x[0], x[-1]), ylim=(y[0], y[-1]))
     ax.set_aspect("equal")
     return ax

@@ -11,7 +11,7 @@ import hashlib
 import math
 from html import escape
 
-from w2s_tutorial.figures.explore import Output, without_panel
+from w2s_tutorial.figures._svg import Output, without_panel
 
 _STYLE = (
     f"<style>{without_panel('.w2s-guess')}"

@@ -11,9 +11,9 @@ from matplotlib.patches import FancyBboxPatch, PathPatch
 from matplotlib.path import Path
 from numpy.typing import ArrayLike
 
-from w2s_tutorial.figures import looks
+from w2s_tutorial.figures import _looks
+from w2s_tutorial.figures._looks import COLOR, MARKER, TEXT_SIZE
 from w2s_tutorial.figures.findings import ROLES
-from w2s_tutorial.figures.looks import COLOR, MARKER, TEXT_SIZE
 
 _ROW = {"baseline": 87, "weak": 64, "student": 29, "ceiling": 6}  # weak stands above its student
 _CLASSES = (1, 0, 1, 1, 0, 0)  # of six examples
@@ -21,7 +21,7 @@ _MISTAKES = (3, 4)  # of weak
 _Point = tuple[float, float]
 
 
-@looks.defaults()
+@_looks.defaults()
 def four_roles(
     ax: Axes, *, highlight: Literal["weak", "student", "baseline", "ceiling"] | None = None
 ) -> Axes:
@@ -65,7 +65,7 @@ def four_roles(
     return ax
 
 
-@looks.defaults()
+@_looks.defaults()
 def image_grid(ax: Axes, images: ArrayLike, titles: Sequence[str], *, columns: int = 4) -> Axes:
     """Draw small images side by side, each below its title, pixel by pixel.
 

@@ -16,13 +16,13 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from pandas import DataFrame
 
-from w2s_tutorial.figures import findings, looks
+from w2s_tutorial.figures import _looks, findings
+from w2s_tutorial.figures._looks import GREY, TEXT_SIZE
 from w2s_tutorial.figures.findings import ROLES
-from w2s_tutorial.figures.looks import GREY, TEXT_SIZE
 from w2s_tutorial.tables import check_table
 
 
-@looks.defaults()
+@_looks.defaults()
 def curves(
     ax: Axes,
     table: DataFrame,
@@ -66,12 +66,12 @@ def curves(
     for title, lines in given.items():
         if lines is not None:
             check_table(title, lines, key=[x, series], finite=[x, "value"])
-    kinds = looks.kinds_of([k for t in (theory, table) if t is not None for k in t[series]])
+    kinds = _looks.kinds_of([k for t in (theory, table) if t is not None for k in t[series]])
     keys: list[Line2D] = []
     said: list[str] = []
     ends = []
     for kind, look in kinds.items():
-        label, role = looks.name_of(kind, name), kind in ROLES
+        label, role = _looks.name_of(kind, name), kind in ROLES
         rows, line = (_rows(t, series, kind, x) for t in (table, theory))
         if not line.empty:
             ax.plot(
@@ -83,26 +83,26 @@ def curves(
             ax.plot(rows[x], rows["mean"], **look | {"marker": ""}, lw=1.3, zorder=1)
         if not rows.empty:
             ax.vlines(rows[x], rows["low"], rows["high"], color=look["color"], lw=1.7, zorder=3)
-            looks.marks(ax, rows[x], rows["mean"], look)
+            _looks.marks(ax, rows[x], rows["mean"], look)
             said.append(findings.course(rows, x, label))
         marker = {"marker": ""} if rows.empty else {}
         no_line = {"linestyle": "none"} if role and line.empty else {}
-        keys.append(looks.legend_key(label, look, **marker, **no_line))
+        keys.append(_looks.legend_key(label, look, **marker, **no_line))
         last = line[[x, "value"]] if rows.empty else rows[[x, "mean"]]
         ends.append((label, *last.iloc[-1]))
     if theory is not None:
         drawn = [k for k in kinds if (theory[series] == k).any()]
         if set(drawn) & set(ROLES):
             keys.append(Line2D([], [], color="black", linewidth=2, label="theory"))
-        said.append(f"lines show theory for {', '.join(looks.name_of(k, name) for k in drawn)}")
+        said.append(f"lines show theory for {', '.join(_looks.name_of(k, name) for k in drawn)}")
     if other is not None:
         said += _other(ax, other, kinds, x, series, name, keys)
-    said += looks.levels(ax, levels, keys)
+    said += _looks.levels(ax, levels, keys)
     if direct:
-        looks.name_ends(ax, ends)
+        _looks.name_ends(ax, ends)
         keys = keys[len(ends) :]
-    looks.ticks_at(ax, table[x])
-    looks.dress(ax, setting, value, keys, [f"{value} against {setting}", *said])
+    _looks.ticks_at(ax, table[x])
+    _looks.dress(ax, setting, value, keys, [f"{value} against {setting}", *said])
     return ax
 
 
@@ -131,7 +131,7 @@ def _other(
         ax.plot(rows[x], rows["value"], lw=1.3, zorder=1, **style)
         first, last = rows.iloc[0], rows.iloc[-1]
         way = [f"{findings.number(r['value'])} at {findings.number(r[x])}" for r in (first, last)]
-        said.append(f"{label}: {looks.name_of(kind, name)} goes from {way[0]} to {way[1]}")
+        said.append(f"{label}: {_looks.name_of(kind, name)} goes from {way[0]} to {way[1]}")
     dashed: dict[str, Any] = (
         {"color": "black", "linestyle": "--"} if set(kinds) & set(ROLES) else {"color": GREY}
     )
@@ -139,7 +139,7 @@ def _other(
     return said
 
 
-@looks.defaults()
+@_looks.defaults()
 def scatter(
     ax: Axes,
     table: DataFrame,
@@ -197,7 +197,7 @@ def scatter(
             draw(0, color="black", linewidth=0.8, alpha=0.5, zorder=0)
     shown = table.assign(**{c: table[c].clip(*b) for c, b in zip((x, y), bounds, strict=True)})
     one: dict[Any, Any] = {None: {"color": "black", "marker": "o"}}
-    looked = one if series is None else looks.kinds_of(table[series], hues=True)
+    looked = one if series is None else _looks.kinds_of(table[series], hues=True)
     size = {} if len(table) <= 60 else {"markersize": 4.5}
     for kind, look in looked.items():
         rows = shown if series is None else shown[shown[series] == kind]
@@ -206,9 +206,9 @@ def scatter(
             ax.vlines(rows[x], rows[ends_of[0]], rows[ends_of[1]], **thin)
         if ends_of := _ends(rows, x):
             ax.hlines(rows[y], rows[ends_of[0]], rows[ends_of[1]], **thin)
-        looks.marks(ax, rows[x], rows[y], look, **size, clip_on=False)
-        label = points if series is None else looks.name_of(kind)
-        keys.append(looks.legend_key(label, look, **size, linestyle="none"))
+        _looks.marks(ax, rows[x], rows[y], look, **size, clip_on=False)
+        label = points if series is None else _looks.name_of(kind)
+        keys.append(_looks.legend_key(label, look, **size, linestyle="none"))
     for word, *at in [] if name is None else zip(shown[name], shown[x], shown[y], strict=True):
         beside: dict[str, Any] = {"textcoords": "offset points", "fontsize": TEXT_SIZE - 1}
         ax.annotate(str(word), (at[0], at[1]), (6, 4), **beside)
@@ -218,7 +218,7 @@ def scatter(
     said = [f"{y_label} against {x_label} for {len(table)} {points}"]
     groups = [("", table)] if series is None else [(k, table[table[series] == k]) for k in looked]
     for kind, rows in groups:
-        said += _said(rows, x, y, f"{looks.name_of(kind)}: " if kind else "", line, zero)
+        said += _said(rows, x, y, f"{_looks.name_of(kind)}: " if kind else "", line, zero)
     if line is not None:
         far = table.iloc[int((table[y] - table[x]).abs().argmax())]
         who = [str(far[c]) for c in (series, name) if c is not None]
@@ -226,7 +226,7 @@ def scatter(
         said.append(f"farthest from the line {line}: {' '.join(who)}{' with ' * bool(who)}{where}")
     if beyond := int((shown[[x, y]] != table[[x, y]]).any(axis=1).sum()):
         said.append(f"{beyond} {points} lie beyond the edge and are drawn on it")
-    looks.dress(ax, x_label, y_label, keys, said, grid=not zero)
+    _looks.dress(ax, x_label, y_label, keys, said, grid=not zero)
     return ax
 
 

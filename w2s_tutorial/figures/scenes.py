@@ -12,9 +12,9 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Ellipse, FancyBboxPatch, Polygon
 from numpy.typing import ArrayLike
 
-from w2s_tutorial.figures import findings, looks
+from w2s_tutorial.figures import _looks, findings
+from w2s_tutorial.figures._looks import COLOR, MARKER, TEXT_SIZE
 from w2s_tutorial.figures.findings import number
-from w2s_tutorial.figures.looks import COLOR, MARKER, TEXT_SIZE
 
 _TARGET = 2.0  # where the target stands along the line
 _GRASS, _SAND, _SEA = "#4E7D1E", "#9A6B00", "#3A7CA5"  # no role's colour
@@ -23,7 +23,7 @@ _SHAPES = {"majority": "o", "minority": "P"}
 _Point = tuple[float, float]
 
 
-@looks.defaults()
+@_looks.defaults()
 def herd(ax: Axes, sets: Sequence[tuple[str, int]], *, cows: int = 8) -> Axes:
     """Draw sets of cows, some on a beach and the rest on a pasture, one row per set.
 
@@ -59,7 +59,7 @@ def herd(ax: Axes, sets: Sequence[tuple[str, int]], *, cows: int = 8) -> Axes:
     return ax
 
 
-@looks.defaults()
+@_looks.defaults()
 def projection(ax: Axes, degrees: float, *, distance: float = 1.5, height: float = 0.0) -> Axes:
     """Draw target, weak model and student as points whose squared distances are errors, to scale.
 
@@ -118,7 +118,7 @@ def projection(ax: Axes, degrees: float, *, distance: float = 1.5, height: float
     return ax
 
 
-@looks.defaults()
+@_looks.defaults()
 def canonical_angle(ax: Axes, degrees: float, errors: ArrayLike) -> Axes:
     """Draw a teacher's errors along its one direction, and what a student at an angle keeps.
 
@@ -155,7 +155,7 @@ def canonical_angle(ax: Axes, degrees: float, errors: ArrayLike) -> Axes:
         "each error of the teacher is projected onto the student's line",
         f"the student inherits {number(round(100 * cosine**2, 9))} percent of its variance",
     ]
-    looks.dress(ax, "", "", keys, said, grid=False)
+    _looks.dress(ax, "", "", keys, said, grid=False)
     ax.text(3.2, -2.6, share, fontsize=TEXT_SIZE + 1, ha="right")
     ax.set(xlim=(-3.4, 3.4), ylim=(-2.9, 3.4), xticks=[], yticks=[])
     ax.set_aspect("equal")
@@ -163,7 +163,7 @@ def canonical_angle(ax: Axes, degrees: float, errors: ArrayLike) -> Axes:
     return ax
 
 
-@looks.defaults()
+@_looks.defaults()
 def kept_points(
     ax: Axes,
     core: ArrayLike,
@@ -212,7 +212,7 @@ def kept_points(
         f"the minority is {number(100 * few.mean())} percent of all and "
         f"{number(100 * few[kept].mean())} percent of the kept",
     ]
-    looks.dress(ax, "core feature", "place feature", keys, said)
+    _looks.dress(ax, "core feature", "place feature", keys, said)
     return ax
 
 

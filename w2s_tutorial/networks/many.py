@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, func, nn
 
 from w2s_tutorial.devices import mixed_precision
-from w2s_tutorial.networks import checkpoints
+from w2s_tutorial.networks import _checkpoints
 from w2s_tutorial.networks.train import BatchLoss, schedule
 from w2s_tutorial.seeds import Seed, generator_of
 from w2s_tutorial.storage import code_key, content_key
@@ -174,7 +174,7 @@ def _train(
         "ended": torch.full((r,), steps, device=device),
     }
     done, at_once = 0, min(micro_batch or batch_size, batch_size)
-    if path and (saved := checkpoints.load(path, key)):
+    if path and (saved := _checkpoints.load(path, key)):
         done, at_once = saved.pop("done"), saved.pop("at_once")
         for generator, draw in zip(draws, saved.pop("draws"), strict=True):
             generator.set_state(draw)
@@ -232,7 +232,7 @@ def _train(
                 before.copy_(torch.where(alive.view(shape), after, before))
         if path and ((step + 1) % checkpoint_every == 0 or step + 1 == steps):
             told = {"draws": [draw.get_state() for draw in draws], "at_once": at_once}
-            checkpoints.save(path, key, {**state, **told, "done": step + 1})
+            _checkpoints.save(path, key, {**state, **told, "done": step + 1})
     for i, one in enumerate(copies):
         one.load_state_dict({name: weights[name][i] for name in weights}, strict=False)
     return Many([one.network.eval() for one in copies], losses.cpu(), ended.cpu())

@@ -20,7 +20,7 @@ import torch.distributed as dist
 from torch import Tensor, nn
 
 from w2s_tutorial.devices import mixed_precision
-from w2s_tutorial.networks import checkpoints
+from w2s_tutorial.networks import _checkpoints
 from w2s_tutorial.progress import progress
 from w2s_tutorial.seeds import Seed, generator_of
 from w2s_tutorial.storage import code_key, content_key
@@ -119,7 +119,7 @@ def fit(
     data = [part.to(device) for part in data]
     at_once = min(micro_batch or batch_size, batch_size // ranks)
     run = _Run(network, steps, drawn, at_once, weight_decay, device)
-    if path and (saved := checkpoints.load(path, key)):
+    if path and (saved := _checkpoints.load(path, key)):
         run.set_state(saved)
         if run.done > last:
             raise ValueError(f"stop must be at least the checkpoint's {run.done}, got {last}")
@@ -143,7 +143,7 @@ def fit(
             if write or run.done % LOOK_EVERY == 0 or run.done == last:
                 _refuse_broken(run.losses[: run.done])
             if write and path and rank == 0:
-                checkpoints.save(path, key, run.state())
+                _checkpoints.save(path, key, run.state())
     return Fit(run.network.eval(), run.losses[: run.done].cpu())
 
 

@@ -4,7 +4,7 @@ A problem can be simulated (`simulation`) or solved in closed form (`theory`). T
 each other and meet only in a test or a figure.
 """
 
-from w2s_tutorial.problems.common import Risks
+from w2s_tutorial.problems._common import Risks
 from w2s_tutorial.problems.intrinsic import IntrinsicProblem
 from w2s_tutorial.problems.misfit import MisfitProblem, Perturbed, Pretrained
 from w2s_tutorial.problems.spurious import SpuriousProblem

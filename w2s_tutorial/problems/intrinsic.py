@@ -10,7 +10,7 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
-from w2s_tutorial.problems.common import check_amount, check_count
+from w2s_tutorial.problems._common import check_amount, check_count
 
 
 @dataclass(frozen=True, eq=False)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from w2s_tutorial.problems.common import check_amount, check_count
+from w2s_tutorial.problems._common import check_amount, check_count
 
 
 @dataclass(frozen=True)

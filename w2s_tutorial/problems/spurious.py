@@ -9,7 +9,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from w2s_tutorial.problems.common import check_amount, check_count
+from w2s_tutorial.problems._common import check_amount, check_count
 
 Reading = Literal["mean", "mixture"]
 

@@ -64,7 +64,7 @@ def simulate_examples(
     """
     generator = generator_of(seed)
     check_trials(trials)
-    check_penalties(weak_penalty=weak_penalty, strong_penalty=strong_penalty)
+    _check_penalties(weak_penalty=weak_penalty, strong_penalty=strong_penalty)
     if on not in ("fresh", "pool"):
         raise ValueError(f"on must be 'fresh' or 'pool', got {on!r}")
     n, k = problem.n_labeled, len(problem.target)
@@ -121,7 +121,7 @@ def simulate_averaged(
     """
     generator = generator_of(seed)
     check_trials(trials)
-    check_penalties(weak_penalty=weak_penalty, strong_penalty=strong_penalty)
+    _check_penalties(weak_penalty=weak_penalty, strong_penalty=strong_penalty)
     n, total = problem.n_labeled, problem.n_labeled + problem.n_pool
     for name, given, d, penalty in (
         ("n_labeled", n, problem.d_weak, weak_penalty),
@@ -161,7 +161,7 @@ def check_trials(trials: int) -> None:
         raise ValueError(f"trials must be at least 1, got {trials}")
 
 
-def check_penalties(**penalties: float) -> None:
+def _check_penalties(**penalties: float) -> None:
     """Refuse a penalty, by its name, that is below 0."""
     for name, value in penalties.items():
         if not value >= 0:

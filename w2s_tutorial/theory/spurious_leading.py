@@ -42,7 +42,7 @@ def published_risks(problem: SpuriousProblem) -> Risks:
     strong_separation = problem.shift_strong.square().sum()
     moved = (pool - labeled)[..., None] * problem.shift_weak
     moved = moved + (test - pool)[..., None] * (problem.overlap @ problem.shift_strong)
-    student = problem.p_shared + moved.square().sum(-1) + theta(problem)
+    student = problem.p_shared + moved.square().sum(-1) + _theta(problem)
     return _broadcast(
         per_label * (problem.p_weak + (test - labeled).square() * weak_separation),
         per_label * student,
@@ -51,7 +51,7 @@ def published_risks(problem: SpuriousProblem) -> Risks:
     )
 
 
-def theta(problem: SpuriousProblem) -> Tensor:
+def _theta(problem: SpuriousProblem) -> Tensor:
     """What the theorem calls Θ(ν_z), of first order in ν_z: derived here, reading "mean".
 
     ν_z (p_T − p_T∧S) (p_S + (η_t − η_u)² ‖μ_S‖²/σ_ξ²): the weak model's noise in directions that

@@ -1,23 +1,47 @@
-"""One matplotlib figure as lean inline SVG that takes its ink, paper and font from the page."""
+"""What a cell displays, and a figure as lean inline SVG in the ink, paper and font of the page."""
 
 from __future__ import annotations
 
 import hashlib
 import io
 import re
+from dataclasses import dataclass
 from typing import Any
 from xml.etree import ElementTree
 
 import matplotlib as mpl
 from matplotlib.figure import Figure
 
-from w2s_tutorial.figures import looks
+from w2s_tutorial.figures import _looks
 
 PAPER = (
     "var(--pst-color-background,var(--jp-layout-color0,"
     "var(--colab-primary-surface-color,transparent)))"
 )
 _DRAWN = {"d", "x", "y", "points", "width", "height"}  # in points; others scale, so stay exact
+
+
+@dataclass(frozen=True)
+class Output:
+    """What a notebook cell displays: HTML, or words where there is none."""
+
+    html: str
+    words: str
+
+    def _repr_html_(self) -> str:
+        return self.html
+
+    def __repr__(self) -> str:
+        return self.words
+
+
+def without_panel(kind: str) -> str:
+    """CSS that undoes the light panel which the book's theme puts behind HTML output at night."""
+    return (
+        "html[data-theme=dark] .bd-content div.cell_output"
+        f" .text_html:not(:has(table.dataframe)):has({kind})"
+        "{background:none;color:inherit;padding:0}"
+    )
 
 
 def inline_svg(fig: Figure, alt: str, *, copy: int = 0) -> str:
@@ -36,7 +60,7 @@ def inline_svg(fig: Figure, alt: str, *, copy: int = 0) -> str:
     written = io.BytesIO()
     settings: dict[Any, Any] = {"svg.fonttype": "none", "svg.hashsalt": "w2s", "savefig.bbox": None}
     settings["svg.image_inline"] = True
-    with looks.defaults(), mpl.rc_context(settings):
+    with _looks.defaults(), mpl.rc_context(settings):
         fig.savefig(written, format="svg", metadata={"Date": None}, transparent=True, dpi=144)
     root = ElementTree.fromstring(written.getvalue())
     _lean(root)
