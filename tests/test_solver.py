@@ -1,0 +1,175 @@
+"""Inside the logistic fits: curvatures, step lengths, precision and threads."""
+
+import threading
+import warnings
+
+import pytest
+import torch
+
+from w2s_tutorial.heads import Heads, _newton, _quasi_newton, fit_logistic, logistic
+from w2s_tutorial.losses import cross_entropy, generalized_cross_entropy
+
+
+def problem(n=200, d=6, m=2, b=1, l2=(0.1, 0.1), dtype=torch.float64, columns=None):
+    """Two classes: features with their column of ones, labels, equal shares."""
+    g = torch.Generator().manual_seed(0)
+    x = torch.randn(b, n, d, generator=g, dtype=torch.float64)
+    x = x if columns is None else x[..., columns]
+    ones = torch.ones(b, n, 1, dtype=torch.float64)
+    label = (x[..., :1] + torch.randn(b, n, m, generator=g, dtype=torch.float64) > 0).double()
+    penalty = torch.zeros(b, m, 1, x.shape[-1] + 1, dtype=torch.float64)
+    penalty[..., :-1] = torch.tensor(l2, dtype=torch.float64)[None, :, None, None]
+    mass = label.mT[:, :, None] / n
+    share = torch.full_like(mass, 1 / n)
+    return _newton.Problem(torch.cat([x, ones], 2), mass, share, penalty, cross_entropy).to(dtype)
+
+
+def curvature(given, z):
+    """Hessian of the average head at outputs z, row by row in double: (d + 1, d + 1)."""
+    p = z.double().sigmoid()[0, 0, 0]
+    x = given.x[0].double()
+    return sum(
+        float(q * (1 - q)) / len(x) * torch.outer(row, row) for q, row in zip(p, x, strict=True)
+    )
+
+
+@pytest.mark.parametrize(("n", "d"), [(200, 6), (30, 50)])
+@pytest.mark.parametrize("l2", [(0.1, 0.1), (0.1, 0.7)])
+def test_the_first_curvature_is_that_of_the_average_head(n, d, l2):
+    given = problem(n=n, d=d, l2=l2)
+    mean = _quasi_newton._averaged(given)
+    z = mean.outputs(torch.linspace(-0.5, 0.5, d + 1, dtype=torch.float64)[None, None, None])
+    inverse, _ = _quasi_newton._inverse(mean, z, given.l2, None)
+    whole = curvature(mean, z)
+    v = torch.randn(1, 2, 1, d + 1, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
+    floor = 1e-6 * whole.diagonal().max() if n > d else 1e-5 * whole.trace()
+    for i, penalty in enumerate(l2):
+        exact = torch.linalg.solve(
+            whole + (penalty + floor) * torch.eye(d + 1).double(), v[0, i, 0]
+        )
+        torch.testing.assert_close(inverse(v)[0, i, 0], exact, rtol=1e-4, atol=1e-4)
+
+
+def test_columns_that_repeat_keep_a_floor_that_single_precision_resolves():
+    given = problem(m=1, l2=(1e-12,), columns=[0, 0, 1, 1], dtype=torch.float32)
+    z = given.outputs(torch.zeros(1, 1, 1, 5))
+    inverse, _ = _quasi_newton._inverse(given, z, given.l2, None)
+    apart = torch.tensor([1.0, -1.0, 0.0, 0.0, 0.0])[None, None, None]
+    largest = curvature(given, z).diagonal().max()
+    stretched = _newton.dot(apart, inverse(apart)) / 2
+    assert 0.5 / (1e-6 * largest) < stretched < 2 / (1e-6 * largest)  # not 1e12, nor of either sign
+
+
+def minimum_of(given):
+    start = torch.zeros(*given.mass.shape[:3], given.x.shape[-1], dtype=given.x.dtype)
+    theta, largest = _newton.descend(given, start, 1e-12, 50)
+    assert largest.max() < 1e-12
+    return start, theta
+
+
+@pytest.mark.parametrize(
+    ("reach", "longest", "expected"),
+    [(1.0, 32, 1.0), (0.1, 32, 8.0), (0.1, 1, 1.0), (0.01, 32, 32.0), (10.0, 32, 0.125)],
+)
+def test_newtons_steps_double_and_halve(reach, longest, expected):
+    """reach: the share of the way to the minimum that a step of length 1 goes.
+
+    Near its minimum a loss is a parabola: 8 and 16 of the ten tenths are on either side, 8 nearer.
+    """
+    given = problem(l2=(5.0, 5.0))
+    start, end = minimum_of(given)
+    direction, z = reach * (end - start), given.outputs(start)
+    lengths = _newton._length(
+        given, start, z, given.gradient(start), direction, given.outputs(direction), longest
+    )
+    assert lengths.flatten().tolist() == [expected] * 2
+
+
+@pytest.mark.parametrize("reach", [0.5, 1.0, 5.0, 40.0])
+def test_a_quasi_newton_step_ends_where_the_loss_hardly_rises(reach):
+    given = problem()
+    start, end = minimum_of(given)
+    direction, z = reach * (end - start), given.outputs(start)
+    gradient = given.gradient(start)
+    length, slope = _quasi_newton._length(
+        given, start, z, gradient, direction, given.outputs(direction)
+    )
+    there = start + length * direction
+    assert (length == 1).all() if reach <= 1 else (length < 1).all()
+    torch.testing.assert_close(slope, given.slopes(given.outputs(there))[0])
+    fell, rises = (_newton.dot(g, direction) for g in (gradient, given.gradient(there)))
+    assert (fell < 0).all()
+    assert (rises <= 0.5 * fell.abs()).all()
+    assert (given.value(there, given.outputs(there)) < given.value(start, z)).all()
+
+
+def test_a_head_that_gave_up_a_class_loses_its_weights_and_keeps_its_bias():
+    """At outputs of 400 neither class has any curvature or slope left: the penalty alone acts."""
+    x = torch.linspace(-1, 1, 40)[:, None]
+    target = torch.nn.functional.one_hot((x[:, 0] > 0.5).long(), 2)[None].float()
+    start = Heads(torch.tensor([[[-0.5, 0.5]]]), torch.tensor([[[-200.0, 200.0]]]))
+    loss = generalized_cross_entropy(1.0)
+    heads = fit_logistic(x, target, l2=0.1, loss=loss, start=start)
+    torch.testing.assert_close(heads.weight, torch.zeros(1, 1, 2), rtol=0, atol=2e-5)
+    torch.testing.assert_close(heads.bias, start.bias)
+
+
+@pytest.mark.parametrize("span", [0, 1, 2, 3])
+def test_single_precision_reaches_what_it_says(span):
+    """Features of scales 10^-span to 10^span: solved, or said not to be."""
+    g = torch.Generator().manual_seed(0)
+    scale = torch.logspace(-span, span, 20)
+    x = torch.randn(600, 20, generator=g)
+    label = (x @ torch.randn(20, generator=g) + torch.randn(600, generator=g) > 0).long()
+    target, x = torch.nn.functional.one_hot(label, 2)[None].float(), x * scale
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        heads = fit_logistic(x, target, l2=1e-2, tol=1e-6)
+    p = (x.double() @ heads.weight[0].double() + heads.bias[0].double()).softmax(-1)
+    slope = x.double().mT @ (p - target[0]) / 600 + 2e-2 * heads.weight[0].double()
+    assert bool(said) == (float(slope.abs().max()) > 1e-6) == (span == 3)
+
+
+@pytest.fixture
+def threads():
+    before = torch.get_num_threads()
+    yield torch.set_num_threads
+    torch.set_num_threads(before)
+
+
+def own_features():
+    g = torch.Generator().manual_seed(0)
+    x = torch.randn(7, 90, 5, generator=g)
+    label = (x[..., 0] + torch.randn(7, 90, generator=g) > 0).long()
+    return x, torch.nn.functional.one_hot(label, 2).float()
+
+
+def test_heads_are_spread_over_threads_of_one_product_each(monkeypatch, threads):
+    x, target = own_features()
+    monkeypatch.setattr(logistic, "CACHE", 90 * 5 * 4)  # one head at a time
+    plain, seen, both = logistic._solve, [], threading.Barrier(2, timeout=20)
+
+    def solve(*arguments):
+        seen.append((threading.get_ident(), torch.get_num_threads()))
+        if len(seen) > 1:
+            both.wait()  # six heads in pairs: it breaks unless two are under way at once
+        return plain(*arguments)
+
+    found = {}
+    for count in (1, 2):
+        threads(count)
+        if count == 2:
+            monkeypatch.setattr(logistic, "_solve", solve)
+        found[count] = fit_logistic(x, target, l2=0.1)
+        assert torch.get_num_threads() == count
+    assert torch.equal(found[1].weight, found[2].weight)
+    assert len({ident for ident, _ in seen}) == 3
+    assert {products for _, products in seen} == {1}
+
+
+def test_threads_are_given_back_by_a_fit_that_breaks(threads):
+    x, target = own_features()
+    threads(2)
+    with pytest.raises(ValueError, match="l2 must be finite"):
+        fit_logistic(x, target, l2=-1.0)
+    assert torch.get_num_threads() == 2
