@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import argparse
+import os
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
 import torch
 from pandas import DataFrame
+from threadpoolctl import threadpool_limits
 
 from w2s_tutorial.storage import describe
 from w2s_tutorial.tables import save_result
@@ -26,6 +29,22 @@ def seconds(action: Callable[[], object], device: str) -> float:
     if device == "cuda":
         torch.cuda.synchronize()
     return clock() - start
+
+
+T = TypeVar("T")
+
+
+def fastest(action: Callable[[], T]) -> tuple[float, int, T]:
+    """Fewest seconds by the clock with one thread and with all, how many those were, the result."""
+    before, tried = torch.get_num_threads(), []
+    for threads in sorted({1, os.cpu_count() or 1}):
+        torch.set_num_threads(threads)
+        with threadpool_limits(threads):
+            start = time.perf_counter()
+            found = action()
+            tried.append((time.perf_counter() - start, threads, found))
+    torch.set_num_threads(before)
+    return min(tried, key=lambda each: each[0])
 
 
 def run(

@@ -50,14 +50,19 @@ def test_the_first_curvature_is_that_of_the_average_head(n, d, l2):
         torch.testing.assert_close(inverse(v)[0, i, 0], exact, rtol=1e-4, atol=1e-4)
 
 
-def test_columns_that_repeat_keep_a_floor_that_single_precision_resolves():
-    given = problem(m=1, l2=(1e-12,), columns=[0, 0, 1, 1], dtype=torch.float32)
-    z = given.outputs(torch.zeros(1, 1, 1, 5))
-    inverse, _ = _quasi_newton._inverse(given, z, given.l2, None)
-    apart = torch.tensor([1.0, -1.0, 0.0, 0.0, 0.0])[None, None, None]
-    largest = curvature(given, z).diagonal().max()
-    stretched = _newton.dot(apart, inverse(apart)) / 2
-    assert 0.5 / (1e-6 * largest) < stretched < 2 / (1e-6 * largest)  # not 1e12, nor of either sign
+@pytest.mark.parametrize(("l2", "share"), [((1e-12, 1e-12), 1e-6), ((1e-12, 2e-12), 1e-7)])
+def test_columns_that_repeat_keep_a_floor_that_single_precision_resolves(l2, share):
+    """Heads of one penalty have a share of the largest diagonal entry, others of the eigenvalue."""
+    given = problem(l2=l2, columns=[0, 0, 1, 1], dtype=torch.float32)
+    mean = _quasi_newton._averaged(given)
+    z = mean.outputs(torch.zeros(1, 1, 1, 5))
+    inverse, _ = _quasi_newton._inverse(mean, z, given.l2, None)
+    apart = torch.tensor([1.0, -1.0, 0.0, 0.0, 0.0]).expand(1, 2, 1, 5)
+    stiffness = 2 / _newton.dot(apart, inverse(apart))
+    whole = curvature(mean, z)
+    largest = whole.diagonal().max() if l2[0] == l2[1] else torch.linalg.eigvalsh(whole).max()
+    assert (stiffness > 0.7 * share * largest).all()  # not 1e-12, nor of either sign
+    assert (stiffness < 2 * share * largest).all()
 
 
 def minimum_of(given):
@@ -112,6 +117,18 @@ def test_a_head_that_gave_up_a_class_loses_its_weights_and_keeps_its_bias():
     heads = fit_logistic(x, target, l2=0.1, loss=loss, start=start)
     torch.testing.assert_close(heads.weight, torch.zeros(1, 1, 2), rtol=0, atol=2e-5)
     torch.testing.assert_close(heads.bias, start.bias)
+
+
+def test_a_start_that_meets_no_curvature_is_left():
+    """At outputs of 100 single precision sees none at all, but half of the labels pull."""
+    x = torch.linspace(-1, 1, 40, dtype=torch.float64)[:, None]
+    label = (torch.arange(40) * 7 % 10 + 4 * x[:, 0] > 4.5).long()
+    target = torch.nn.functional.one_hot(label, 2)[None].double()
+    bias = torch.tensor([[[-50.0, 50.0]]], dtype=torch.float64)
+    heads = fit_logistic(x, target, l2=0.1, start=Heads(0 * bias, bias))
+    expected = fit_logistic(x, target, l2=0.1)
+    torch.testing.assert_close(heads.weight, expected.weight, rtol=1e-6, atol=1e-6)
+    torch.testing.assert_close(heads.bias, expected.bias, rtol=1e-6, atol=1e-6)
 
 
 @pytest.mark.parametrize("span", [0, 1, 2, 3])
