@@ -1,12 +1,13 @@
 """Directives that say what a chapter costs to read and run, and where its numbers come from.
 
 `{cost-card}` at the top of a chapter, `{chapter-table}` on the front page, `{syllabus}` for
-instructors, `{provenance-table}` on the page about checking. They are filled in when pages are
-written, because only then every chapter's run is known.
+instructors, `{provenance-table}` on the page about checking, `{first-result}` on the front page.
+They are filled in when pages are written, because only then every chapter's run is known.
 """
 
 from __future__ import annotations
 
+import csv
 from typing import Any, ClassVar
 
 import chapters
@@ -121,6 +122,30 @@ def provenance_table(app: Sphinx, page: str, options: dict[str, Any]) -> nodes.N
     return table("provenance-table", columns, rows)
 
 
+def first_result(app: Sphinx, page: str, options: dict[str, Any]) -> nodes.Node:
+    """Accuracies of the four roles in the book's first experiment, from its stored table."""
+    setting = {
+        "weak": "pixels",
+        "n_labeled": "100",
+        "n_pool": "400",
+        "minority_labeled": "0.25",
+        "minority_pool": "0.25",
+    }
+    stored = chapters.ROOT / "data" / "waterdigits" / "measured.csv"
+    with stored.open(encoding="utf-8", newline="") as lines:
+        found = {
+            row["role"]: row for row in csv.DictReader(lines) if setting.items() <= row.items()
+        }
+    rows = []
+    for role in ("weak", "student", "baseline", "ceiling"):
+        mean, low, high = (
+            f"{float(found[role][column]):.3f}" for column in ("mean", "low", "high")
+        )
+        name = [nodes.paragraph("", "", nodes.literal("", role))]
+        rows.append([name, text(mean), text(f"{low} to {high}")])
+    return table("chapter-table", ["Role", "Accuracy", "95 % over draws"], rows)
+
+
 def runs_of(env: BuildEnvironment) -> dict[str, dict[str, Any]]:
     return getattr(env, "chapter_runs", {})
 
@@ -179,6 +204,7 @@ def syllabus(app: Sphinx, page: str, options: dict[str, Any]) -> nodes.Node:
 FILLED = {
     "cost-card": cost_card,
     "chapter-table": chapter_table,
+    "first-result": first_result,
     "provenance-table": provenance_table,
     "syllabus": syllabus,
 }
@@ -186,7 +212,7 @@ FILLED = {
 
 def setup(app: Sphinx) -> None:
     app.add_node(pending_card)
-    for name in ("cost-card", "chapter-table", "provenance-table"):
+    for name in ("cost-card", "chapter-table", "provenance-table", "first-result"):
         app.add_directive(name, Card)
     app.add_directive("syllabus", Syllabus)
     app.connect("doctree-read", note_table)
