@@ -4,6 +4,8 @@ A digit of MNIST above a garment of Fashion-MNIST; downstream, coat or dress is 
 digit, 0 or 1, the spurious attribute. Reads both sets through the loaders (36 MB, downloaded once)
 and writes features.npz, features.json (how it came about) and sheet.npz (eight of the images).
 About fifteen minutes of one core; with --checkpoints FOLDER an interrupted run continues there.
+--pretraining 1 --folder FOLDER trains the same networks from another seed on the same images;
+pretraining.py measures those.
 """
 
 from __future__ import annotations
@@ -56,9 +58,11 @@ RECIPES = {
 }
 
 
-def pretrain(name: str, data: Source, steps: int, checkpoints: Path) -> tuple[nn.Module, float]:
+def pretrain(
+    name: str, data: Source, steps: int, checkpoints: Path, seed: int = SEED
+) -> tuple[nn.Module, float]:
     """The trained backbone and the processor seconds it took, over all resumed runs."""
-    recipe, generator = RECIPES[name], torch.Generator().manual_seed(SEED)
+    recipe, generator = RECIPES[name], torch.Generator().manual_seed(seed)
     garment_rows, digit_rows = reserved(data)
     if recipe.images:
         order = torch.randperm(len(garment_rows), generator=generator)
@@ -141,6 +145,7 @@ def main(
     sizes: Mapping[str, int],
     steps: Mapping[str, int],
     checkpoints: Path,
+    seed: int = SEED,
 ) -> None:
     data = source()
     chosen = deal(data, sizes)
@@ -148,7 +153,7 @@ def main(
     pool = chosen.part == PARTS.index("pool")
     views, seconds = {}, {}
     for name in RECIPES:
-        network, seconds[name] = pretrain(name, data, steps[name], checkpoints)
+        network, seconds[name] = pretrain(name, data, steps[name], checkpoints, seed)
         seen = extracted(network, images, checkpoints)
         views[name] = frozen.leading(seen, pool, DIRECTIONS)
     frozen.save(
@@ -166,7 +171,7 @@ def main(
         code=(*SOURCES, backbones, objectives, train, frozen),
         files={name: folder / name for name in FILES},
         processor_seconds={name: round(value, 1) for name, value in seconds.items()},
-        seed=SEED,
+        seed=seed,
         steps=dict(steps),
         batch_size=BATCH,
         sizes=dict(sizes),
@@ -188,10 +193,13 @@ if __name__ == "__main__":
     parser.add_argument("--fast", action="store_true", help="a tiny run, to see that it runs")
     parser.add_argument("--folder", type=Path, default=HERE, help="where to write")
     parser.add_argument("--checkpoints", type=Path, help="keep and continue training here")
+    parser.add_argument("--pretraining", type=int, default=SEED, help="seed of the networks")
     asked = parser.parse_args()
+    if asked.pretraining != SEED and asked.folder == HERE:
+        parser.error("--pretraining needs a --folder of its own: the features here are of seed 0")
     sizes = dict.fromkeys(PARTS, 80) if asked.fast else SIZES
     steps = {name: 2 if asked.fast else recipe.steps for name, recipe in RECIPES.items()}
     with tempfile.TemporaryDirectory() as passing:
         kept = asked.checkpoints or Path(passing)
         kept.mkdir(parents=True, exist_ok=True)
-        main(asked.folder, sizes, steps, kept)
+        main(asked.folder, sizes, steps, kept, asked.pretraining)

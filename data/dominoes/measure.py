@@ -79,10 +79,14 @@ def transfer(
     minority_pool: float,
     heads: int = HEADS,
     seed: int = SEED,
+    seen_by: frozen.FrozenFeatures | None = None,
 ) -> dict[str, Tensor]:
-    """Accuracies (heads,) of the four roles, and the gain, paired by head."""
+    """Accuracies (heads,) of the four roles, and the gain, paired by head.
+
+    `seen_by`: other features of the same images than those stored.
+    """
     sets = frozen.draw(
-        seen(dataset),
+        seen_by or seen(dataset),
         weak,
         strong,
         sizes=TRANSFER[dataset],
