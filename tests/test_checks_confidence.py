@@ -1,7 +1,10 @@
 """Every check passes the right answer, and fails each known-wrong one with its own hint."""
 
+import numpy as np
+import pandas as pd
 import pytest
 import torch
+from scipy import stats
 
 from w2s_tutorial.checks import confidence as checks
 from w2s_tutorial.checks._common import CheckError
@@ -43,24 +46,35 @@ def test_check_gce_cannot_be_fooled_by_changing_its_input():
     assert "Right" in checks.check_gce(vandal)
 
 
-def torn():
-    """Half of the answers lie between two classes, half are flat but for one."""
-    between = torch.tensor([3.0, 2.99, -9.0, -9.0, -9.0, -9.0]).repeat(10, 1)
-    flat = torch.tensor([1.0, 0.0, 0.0, 0.0, 0.0, 0.0]).repeat(10, 1)
-    return torch.cat([between, flat])
+def by_network(gain, network, *, ddof=1, pairs=False, z=False, root=True):
+    means = pd.Series(gain).groupby(np.asarray(network)).mean().to_numpy()
+    values = gain if pairs else means
+    error = values.std(ddof=ddof) / (len(values) ** 0.5 if root else 1)
+    quantile = 1.96 if z else stats.t.ppf(0.975, len(values) - 1)
+    return means.mean(), quantile * error
 
 
-def test_check_measures_disagree():
-    assert "Found one" in checks.check_measures_disagree(torn())
-    g = torch.Generator().manual_seed(0)
-    with pytest.raises(CheckError, match="distance to 1/2"):
-        checks.check_measures_disagree(torch.randn(50, 2, generator=g))
-    with pytest.raises(CheckError, match="two likeliest classes"):
-        checks.check_measures_disagree(6 * torch.randn(50, 3, generator=g))
-    with pytest.raises(CheckError, match="10 examples or more"):
-        checks.check_measures_disagree(torch.zeros(3, 2))
-    with pytest.raises(CheckError, match="nothing to be sure of"):
-        checks.check_measures_disagree(torch.zeros(12, 1))
+def test_check_by_network_passes_the_right_answer():
+    assert "Right" in checks.check_by_network(by_network)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "hint"),
+    [
+        (lambda g, n: (g.mean(), 0.0), "counts more often"),
+        (lambda g, n: (np.median(g), 0.0), "median of the pairs"),
+        (lambda g, n: by_network(g, n, pairs=True), "count networks"),
+        (lambda g, n: by_network(g, n, z=True), "wider than 1.96"),
+        (lambda g, n: by_network(g, n, ddof=0), "n - 1"),
+        (lambda g, n: by_network(g, n, root=False), "root of the number"),
+        (lambda g, n: (by_network(g, n)[0], 2 * by_network(g, n)[1]), "Half of the interval"),
+        (lambda g, n: by_network(g, n)[0], "Give two numbers"),
+        (lambda g, n: (by_network(g, n)[0], 0.0), "is right, yours is 0"),
+    ],
+)
+def test_check_by_network_hints_at_what_is_wrong(wrong, hint):
+    with pytest.raises(CheckError, match=hint):
+        checks.check_by_network(wrong)
 
 
 def sets(minority_labeled, minority_pool, heads=20, pool=200, **changes):

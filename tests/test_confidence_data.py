@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from conftest import ROOT
+from scipy import stats
 
 from w2s_tutorial.confidence import compare
 from w2s_tutorial.storage import generator_for
@@ -71,6 +72,40 @@ def test_a_gain_is_paired_by_head_and_the_worst_group_that_of_the_means(script):
     assert found["average_high"] - found["average_low"] > 0.05
     assert found["worst"] == pytest.approx(better[:, 1].mean())
     assert found["worst_gain"] == pytest.approx(0.02)
+
+
+def test_a_student_is_compared_by_draw_and_its_teachers_averaged(script):
+    g = np.random.default_rng(0)
+    level, noise = g.normal(size=20), 0.01 * g.normal(size=(2, 20))
+    lead = {"untuned": 0.0, **dict.fromkeys(script.RIVALS, 0.1)}
+    of = {"dataset": "dominoes", "strong": "s", "minority_labeled": 0.05, "minority_pool": 0.5}
+    lines = [
+        {
+            **of,
+            "weak": weak,
+            "method": name,
+            **dict(zip(map(str, range(20)), level + by, strict=True)),
+        }
+        for weak, far in enumerate((0, 1))
+        for name, lead_of in lead.items()
+        for by in [lead_of * (1 + far) + (noise[weak] if name == "baseline" else 0)]
+    ]
+    found = script.ahead(pd.DataFrame(lines)).set_index("method")
+    assert found.loc["small loss", ["mean", "low", "high"]].tolist() == pytest.approx([0.15] * 3)
+    each = 0.15 + noise.mean(0)
+    low, high = stats.t.interval(0.95, 19, each.mean(), stats.sem(each))
+    assert found.loc["baseline", ["low", "high"]].tolist() == pytest.approx([low, high])
+
+
+def test_ahead_agrees_with_the_means_of_the_methods(script):
+    """Another version of the solver: within the tolerance of the chapter's live point."""
+    means = stored("methods").query("dataset == 'dominoes'")
+    keys = ["strong", *script.SHARES]
+    by = means.groupby([*keys, "method"])["average"].mean().unstack()
+    table = stored("ahead").set_index(keys)
+    assert len(table) == 5 * 3 * len(script.RIVALS)
+    for name, rows in table.groupby("method"):
+        assert ((by[name] - by["untuned"]) - rows["mean"]).abs().max() < 2e-3, name
 
 
 def test_heads_without_a_value_do_not_count(script):

@@ -2,9 +2,9 @@
 
 Reads data/dominoes/features.npz, probes.csv and the waterdigits of the package. Writes methods.csv
 (a row per pair, regime and method), draws.csv (the average accuracy of each draw), grid.csv (per p
-and q), kept.csv (whom selection keeps) and rule.csv (what the label-free rule chose), each with its
-provenance. Finished settings are kept in
-_build/confidence: a run that was stopped goes on where it was.
+and q), kept.csv (whom selection keeps), rule.csv (what the label-free rule chose) and ahead.csv
+(how far a rival is ahead of the untuned cell, per student network), each with its provenance.
+Finished settings are kept in _build/confidence: a run that was stopped goes on where it was.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from w2s_tutorial.sweeps import sweep
 from w2s_tutorial.tables import save_result
 
 HEADS, SEED, VERSION = 20, 0, "3"
-TABLES = ("methods", "draws", "grid", "kept", "rule")
+TABLES = ("methods", "draws", "grid", "kept", "rule", "ahead")
 DATA = Path(__file__).parents[1]
 FILES = (frozen.DOMINOES, DATA / "dominoes" / "probes.csv", frozen.WATERDIGITS)
 READ = {"dominoes": frozen.dominoes_features, "waterdigits": frozen.waterdigits_features}
@@ -42,6 +42,7 @@ SIZES = {
 }
 REGIMES = ((0.05, 0.5), (0.5, 0.05), (0.05, 0.05))  # minority shares of labels and pool
 PLACE = {"strong": 0.8, "keen": 2.5}  # synthetic students: how clearly they see the place
+RIVALS = ("strong penalty", "small loss", "self-training", "baseline")
 KINDS = ("minority", "right", "minority right", "majority right")
 PAIR, SHARES = ("dataset", "weak", "strong"), ("minority_labeled", "minority_pool")
 KEYS = [*PAIR, *SHARES]
@@ -144,9 +145,28 @@ def groups_of(part: pd.DataFrame) -> np.ndarray:
     return part.pivot(index="head", columns="where", values="value").to_numpy()
 
 
+def ahead(draws: pd.DataFrame) -> pd.DataFrame:
+    """Rivals minus the untuned cell on Dominoes, paired by head, for each student network.
+
+    The pairs of a data set share their draws, so a student's teachers are averaged within a head.
+    """
+    real = draws[draws["dataset"] == "dominoes"]
+    heads = [column for column in draws if column.isdigit()]
+    lines = []
+    for key, part in real.groupby(["dataset", "strong", *SHARES], sort=False):
+        of = dict(zip(["dataset", "strong", *SHARES], key, strict=True))
+        by = part.groupby("method")[heads].mean()
+        for name in RIVALS:
+            far = interval((by.loc[name] - by.loc["untuned"]).to_numpy(), "mean")
+            ends = {"low": far["mean_low"], "high": far["mean_high"]}
+            lines.append({**of, "method": name, "mean": far["mean"], **ends})
+    columns = ["dataset", "strong", *SHARES, "method", "mean", "low", "high"]
+    return pd.DataFrame(lines, columns=columns)
+
+
 def tables(table: pd.DataFrame) -> dict[str, pd.DataFrame]:
-    """The five tables, from the sweep's."""
-    rows: dict[str, list[dict[str, Any]]] = {name: [] for name in TABLES}
+    """The six tables, from the sweep's."""
+    rows: dict[str, list[dict[str, Any]]] = {name: [] for name in TABLES[:-1]}
     for key, part in table.groupby(KEYS, sort=False):
         of, kinds = dict(zip(KEYS, key, strict=True)), dict(list(part.groupby("kind")))
         methods = {n: groups_of(v) for n, v in kinds["methods"].groupby("method", sort=False)}
@@ -169,7 +189,9 @@ def tables(table: pd.DataFrame) -> dict[str, pd.DataFrame]:
         for name, cell in kinds["rule"].groupby("where"):
             chosen |= interval(cell["value"].to_numpy(), str(name))
         rows["rule"].append({**of, **chosen})
-    return {name: pd.DataFrame(lines).round(4) for name, lines in rows.items()}
+    found = {name: pd.DataFrame(lines) for name, lines in rows.items()}
+    found["ahead"] = ahead(found["draws"])
+    return {name: each.round(4) for name, each in found.items()}
 
 
 def main(

@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
+from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
-from w2s_tutorial.checks._common import interval, require
+from w2s_tutorial.checks._common import CheckError, interval, require
+from w2s_tutorial.checks.common import require_number
 from w2s_tutorial.confidence._rivals import vanilla
 from w2s_tutorial.confidence.retrain import UNTUNED, retrain, score_of
-from w2s_tutorial.confidence.selection import confidence, keep_top, share_of
-from w2s_tutorial.metrics import accuracy
+from w2s_tutorial.metrics import accuracy, t_half_width
 from w2s_tutorial.pipeline import hard
 from w2s_tutorial.sample import Sample
 
 _L2, _FEWEST, _LARGEST = 0.05, 10, 4000
+_GAINS = (7.0, 9.0, 8.0, 6.5, -10.0, -13.0, 1.0)
+_NETWORKS = (("a", "a", "a", "a", "b", "b", "c"), ("b", "a", "b", "a", "c", "d", "a"))
 _LOG_P = (-12.0, -2.0, -0.7, -0.05, -1e-7)
 
 
@@ -55,24 +60,43 @@ def _hint(mine: float, right: float, log_p: float, q: float) -> str:
     return ""
 
 
-def check_measures_disagree(output: Tensor) -> str:
-    """Logits (n, c) of which entropy and margin would keep different halves.
+def check_by_network(candidate: Callable[[NDArray[np.float64], list[str]], Any]) -> str:
+    """A function (gain (n,), names (n,)) -> mean over networks, half of its 95 % interval.
 
     Raises:
-        CheckError: if they share more than 80 percent of what they keep.
+        CheckError: with the hint of the slip, such as counting pairs.
     """
-    require(output.dim() == 2 and len(output) >= 10, "Give logits (n, c) of 10 examples or more.")
-    require(output.shape[1] >= 2, "One class leaves nothing to be sure of.")
-    first, second = (keep_top(confidence(output[None], by), 0.5) for by in ("entropy", "margin"))
-    shared = float(share_of(second, first))
-    found = f"Of what entropy keeps, margin keeps {shared:.0%}"
-    hint = (
-        "With two classes both follow the distance to 1/2."
-        if output.shape[1] == 2
-        else ("Margin looks at the two likeliest classes, entropy at all of them.")
-    )
-    require(shared <= 0.8, f"{found}: they have to disagree on a fifth. {hint}")
-    return f"Found one. {found}."
+    for names in _NETWORKS:
+        gain, of = np.array(_GAINS), np.array(names)
+        each = np.array([gain[of == name].mean() for name in dict.fromkeys(names)])
+        n, every = len(each), len(gain)
+        try:
+            mean, half = candidate(gain.copy(), list(names))
+        except (TypeError, ValueError):
+            raise CheckError("Give two numbers: the mean, and half of the interval.") from None
+        at = f"For gains {list(_GAINS)} of {' '.join(names)}"
+        slips = {
+            "A network with many teachers counts more often in a mean over pairs.": gain.mean(),
+            "That is the median of the pairs.": float(np.median(gain)),
+            "That is the median of the networks: give their mean.": float(np.median(each)),
+        }
+        require_number(mean, each.mean(), f"{at}, the mean", slips)
+        error, loose = each.std(ddof=1) / n**0.5, gain.std(ddof=1) / every**0.5
+        slips = {
+            "Pairs of one network are not independent: count networks.": _half(loose, every),
+            "The unit is the network: its standard error has fewer values.": _half(error, every),
+            "With so few networks Student's t is wider than 1.96.": 1.96 * error,
+            "Divide by n - 1 in the variance.": _half(each.std() / n**0.5, n),
+            "Divide by the root of the number of networks.": _half(each.std(ddof=1), n),
+            "Half of the interval, not all of it.": 2 * _half(error, n),
+            "That is the standard error.": error,
+        }
+        require_number(half, _half(error, n), f"{at}, half of the interval", slips)
+    return "Right: the unit is the network."
+
+
+def _half(error: float, n: int) -> float:
+    return float(t_half_width(error, n))
 
 
 def check_harm(sets: Mapping[str, Sample]) -> str:
