@@ -96,6 +96,27 @@ def test_check_same_pgr():
             checks.check_same_pgr(first, second, group)
 
 
+def test_check_audit():
+    g = torch.Generator().manual_seed(0)
+    noise = 0.01 * torch.randn(4, 32, generator=g, dtype=torch.float64)
+    weak = torch.tensor([[0.70], [0.71], [0.74], [0.60]], dtype=torch.float64) + noise
+    student = 0.80 + noise.flip(0)
+    gains = (student - weak).mean(1).tolist()
+    assert f"claim survives: {gains[2]:+.3f}" in checks.check_audit(weak, student, gains[2])
+    equal = weak + 0.05 * noise.flip(0)
+    told = checks.check_audit(weak, equal, float((equal - weak)[2].mean()))
+    assert "does not survive" in told
+    for arguments, hint in (
+        ((weak, student, gains[1]), "Row 2 is the teacher's best"),  # the chapter's penalty
+        ((weak, student, gains[3]), "not by the gain"),  # the largest gain
+        ((weak[:3], student[:3], gains[2]), "at least 4 penalties, you tried 3"),
+        ((weak[:, :8], student[:, :8], gains[2]), "at least 16 heads, you used 8"),
+        ((weak, student[0], gains[2]), "a row per penalty"),
+    ):
+        with pytest.raises(CheckError, match=hint):
+            checks.check_audit(*arguments)
+
+
 @pytest.mark.parametrize("n", [2, 5, 40])
 def test_the_interval_behind_beyond_doubt_is_students(n):
     values = torch.randn(n, generator=torch.Generator().manual_seed(n)).double()

@@ -63,7 +63,10 @@ def run(
     seed: int = SEED,
     views: Callable[[str], Tensor] = features,
 ) -> dict[str, Tensor]:
-    """Accuracies (heads,) by "role", "role group k" and, paired by head, two differences."""
+    """Accuracies (heads,) by "role", "role group k", "weak on pool", and two differences by head.
+
+    "weak on pool" is the share of right pseudolabels, "weak" the teacher's share on the test set.
+    """
     seen = {name: views(name) for name in (weak, "strong")}
     sets = frozen.draw(
         frozen.FrozenFeatures(seen, composites().label),
@@ -83,20 +86,25 @@ def run(
         for role, output in outputs.items()
         for k, values in enumerate(group_accuracy(output, test.target, test.group, groups=4).T)
     }
-    gains = {"gain": right["student"] - right["weak"]}
-    return {**right, **groups, **gains, "beyond baseline": right["student"] - right["baseline"]}
+    differences = {
+        "gain": right["student"] - right["weak"],
+        "beyond baseline": right["student"] - right["baseline"],
+    }
+    labels = {"weak on pool": accuracy(outcome.weak(pool.weak), pool.target)}
+    return {**right, **labels, **groups, **differences}
 
 
 def markdown(table: pd.DataFrame) -> str:
     """A row for every setting of the first sweep, and of the default teacher.
 
-    Four accuracies, two differences paired by head, accuracy in groups 0 to 3; all in percent.
+    Five accuracies, two differences paired by head, accuracy in groups 0 to 3; all in percent.
     """
     standard = pd.Series({axis: values[0] for axis, values in DEFAULT.items() if axis != "weak"})
     at_standard = (table[standard.index] == standard).all(axis=1)
     table = table[at_standard | (table["weak"] == "distracted")]
-    columns = ["weak", "student", "baseline", "ceiling", "gain", "beyond baseline"]
-    head = ["teacher", "n", "N", "η_ℓ", "η_u", *columns[:4], "student − weak", "student − baseline"]
+    right = ["weak", "weak on pool", "student", "baseline", "ceiling"]
+    columns = [*right, "gain", "beyond baseline"]
+    head = ["teacher", "n", "N", "η_ℓ", "η_u", *right, "student − weak", "student − baseline"]
     head += ["weak by group", "student by group"]
     lines = ["| " + " | ".join(head) + " |", "| --- " * len(head) + "|"]
     for key, rows in table.groupby(AXES, sort=False):
@@ -104,7 +112,7 @@ def markdown(table: pd.DataFrame) -> str:
         cells = [f"{cell}" for cell in key]
         for name in columns:
             mean, half = value["mean"][name], value["high"][name] - value["mean"][name]
-            sign = "" if name in columns[:4] else "+"
+            sign = "" if name in right else "+"
             cells.append(f"{100 * mean:{sign}.1f} ± {100 * half:.1f}")
         for role in ("weak", "student"):
             cells.append(

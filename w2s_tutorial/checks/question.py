@@ -118,3 +118,33 @@ def check_same_pgr(first: Tensor, second: Tensor, group: Tensor) -> str:
         "into a single group until they differ by 0.2.",
     )
     return f"Same accuracy {accuracy[0]:.2f}, worst groups {worst[0]:.2f} and {worst[1]:.2f}."
+
+
+def check_audit(weak: Tensor, student: Tensor, gain: float) -> str:
+    """Chapter 1: does the gain survive a teacher at its own best penalty?
+
+    Args:
+        weak, student: (k, h) accuracies, a row per penalty of the teacher, k at least 4.
+        gain: mean of student - weak at the penalty with the highest mean of weak.
+
+    Returns:
+        Whether the interval of that gain lies above 0.
+
+    Raises:
+        CheckError: if shapes disagree, there are fewer than 4 penalties or 16 heads, or gain is
+            that of another penalty.
+    """
+    same = weak.shape == student.shape and weak.dim() == 2
+    require(same, "Both roles need a row per penalty and a value per head in it, (k, h).")
+    require(len(weak) >= 4, f"Try at least 4 penalties, you tried {len(weak)}.")
+    require(weak.shape[1] >= 16, f"Use at least 16 heads, you used {weak.shape[1]}.")
+    best = int(weak.mean(1).argmax())
+    wanted = (student - weak)[best]
+    require(
+        math.isclose(gain, float(wanted.mean()), abs_tol=1e-4),
+        f"Row {best} is the teacher's best, with gain {wanted.mean():+.4f}; yours is {gain:+.4f}. "
+        "Choose the penalty by the teacher's accuracy, not by the gain.",
+    )
+    low, high = interval(wanted)
+    verdict = "survives" if low > 0 else "does not survive"
+    return f"The claim {verdict}: {wanted.mean():+.3f} ({low:+.3f} to {high:+.3f})."
