@@ -1,13 +1,18 @@
 """Every check passes the right answer, and fails each known-wrong one with its own hint."""
 
+from dataclasses import replace
 from functools import partial
 
+import numpy as np
 import pytest
+import torch
+from helpers_data import ROOT
 from intrinsic_cases import small_problem
 
 from w2s_tutorial.checks import intrinsic as checks_intrinsic
 from w2s_tutorial.checks._common import CheckError
 from w2s_tutorial.problems import IntrinsicProblem
+from w2s_tutorial.tables import load_result
 from w2s_tutorial.theory import intrinsic
 
 
@@ -91,3 +96,65 @@ def test_check_recovered_but_beaten():
         checks_intrinsic.check_recovered_but_beaten(small_problem(d_shared=8))
     with pytest.raises(CheckError, match="OPR is"):
         checks_intrinsic.check_recovered_but_beaten(small_problem(40, 400, d_shared=0))
+
+
+def hidden_gap():
+    """LESSON with a target along the teacher's last direction, which the student lacks."""
+    target = torch.zeros_like(LESSON.target)
+    target[49] = 0.3**0.5
+    return replace(LESSON, target=target)
+
+
+def test_check_threshold_follows_a_bias():
+    lesson = hidden_gap()
+    level = [n for n in range(40, 200) if risk_ratio(lesson, n) > 1][-1]
+    assert level == 83
+    assert "Right" in checks_intrinsic.check_threshold(level, lesson)
+    with pytest.raises(CheckError, match="too small"):
+        checks_intrinsic.check_threshold(2 * lesson.d_strong + 1, lesson)
+
+
+def risk_ratio(problem, n_pool):
+    risks = intrinsic.risks(replace(problem, n_pool=n_pool))
+    return risks.student / risks.weak
+
+
+NOISE_RUNS = load_result(ROOT / "data" / "intrinsic" / "noise.csv")
+
+
+def audit(query, *, rank=True, sign=-1):
+    """Correlations of PGR and sign times the overlap."""
+    chosen = NOISE_RUNS.query(f"{query} and noise == 1 and form != 'thin'")
+    answer = {}
+    for at, rows in chosen.groupby(["form", "target", "dataset"]):
+        pair = rows[["mean", "d_shared"]]
+        pair = pair.rank() if rank else pair
+        answer[at] = sign * float(np.corrcoef(pair["mean"], pair["d_shared"])[0, 1])
+    return answer
+
+
+REAL, NATURAL = "examples == 'real'", "teacher != 'mixed'"
+
+
+def test_check_order():
+    right = audit(f"{REAL} and {NATURAL}")
+    assert len(right) == 8
+    assert max(right.values()) == pytest.approx(0.3)
+    assert "0.30" in checks_intrinsic.check_order(right, NOISE_RUNS)
+    rounded = {at: round(value, 2) for at, value in right.items()}
+    assert "Right" in checks_intrinsic.check_order(rounded, NOISE_RUNS)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "hint"),
+    [
+        (audit(f"{REAL} and {NATURAL}", sign=1), "minus the overlap"),
+        (audit(REAL), "built to share"),
+        (audit(f"{REAL} and {NATURAL}", rank=False), "Rank both"),
+        (audit(NATURAL), "normal examples"),
+        ({}, "no number for"),
+    ],
+)
+def test_check_order_names_the_slip(wrong, hint):
+    with pytest.raises(CheckError, match=hint):
+        checks_intrinsic.check_order(wrong, NOISE_RUNS)

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 import torch
+from pandas import DataFrame
 from torch import Tensor
 
 from w2s_tutorial.checks._common import require
+from w2s_tutorial.checks.common import require_number
 from w2s_tutorial.problems import IntrinsicProblem, Risks
 from w2s_tutorial.simulation.intrinsic import simulate
 
@@ -107,6 +109,40 @@ def check_recovered_but_beaten(problem: IntrinsicProblem) -> str:
     low, _ = _interval(risks.student - risks.baseline)
     require(low > 0, f"OPR is {ratio:.2f}, below 1 is asked for. Who gains from more labels?")
     return f"Found one: PGR {measured:.2f} and OPR {ratio:.2f}."
+
+
+def check_order(answer: Mapping[tuple[str, str, str], float], table: DataFrame) -> str:
+    """Rank correlations of PGR and minus the overlap, at noise 1, without the teacher `mixed`.
+
+    Args:
+        answer: by (form, target, dataset), for the forms cut and ridge.
+        table: as in data/intrinsic, at full length.
+
+    Raises:
+        CheckError: with the setting that is missing or wrong, and the slip that gives its number.
+    """
+    rows = table[table["form"].isin(["cut", "ridge"]) & (table["noise"] == 1)]
+    keys, worst = ["form", "target", "dataset"], -1.0
+    for at, group in rows.groupby(keys):
+        real = group[group["examples"] == "real"]
+        natural = real[real["teacher"] != "mixed"]
+        wanted = _order(natural)
+        require(at in answer, f"There is no number for {at}; give one for every {keys}.")
+        slips = {
+            "Least overlap first: correlate PGR with minus the overlap.": -wanted,
+            "`mixed` was built to share: leave it out.": _order(real),
+            "Rank both before you correlate.": natural["mean"].corr(-natural["d_shared"]),
+            "That mixes normal examples with real ones.": _order(
+                group[group["teacher"] != "mixed"]
+            ),
+        }
+        require_number(float(answer[at]), wanted, str(at), slips, tolerance=5e-3)
+        worst = max(worst, wanted)
+    return f"Right: none of the eight exceeds {worst:.2f}, so neither target nor penalty saves it."
+
+
+def _order(rows: DataFrame) -> float:
+    return float(rows["mean"].rank().corr(-rows["d_shared"].rank()))
 
 
 def _simulate(problem: IntrinsicProblem, n_pool: int | None = None) -> Risks:
