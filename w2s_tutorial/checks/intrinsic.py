@@ -123,7 +123,8 @@ def check_order(answer: Mapping[tuple[str, str, str], float], table: DataFrame) 
     """
     rows = table[table["form"].isin(["cut", "ridge"]) & (table["noise"] == 1)]
     keys, worst = ["form", "target", "dataset"], -1.0
-    for at, group in rows.groupby(keys):
+    for (form, target, dataset), group in rows.groupby(keys):
+        at = str(form), str(target), str(dataset)
         real = group[group["examples"] == "real"]
         natural = real[real["teacher"] != "mixed"]
         wanted = _order(natural)
