@@ -1,4 +1,4 @@
-"""Gain and misfit in the synthetic worlds: python data/misfit/make.py (a few minutes, one core).
+"""Gain and misfit in the synthetic worlds: python data/misfit/make.py (eight minutes, one core).
 
 Writes panels.csv (a row for every world, panel, task and part: training inputs or fresh ones) and
 swap.csv (the same for 2 layers teaching 8 and 8 teaching 2, by examples of pre-training), each with
@@ -26,7 +26,7 @@ PANELS = {
     "pre-trained": MisfitProblem.pretrained(),
     "perturbed": MisfitProblem.perturbed(),
 }
-EXAMPLES, SWAP_WORLDS = (25, 100, 400, 2000), range(3)
+EXAMPLES, SWAP_WORLDS = (25, 100, 400, 2000), range(10)
 
 
 def rows(found: Measured, pair: World, **where: object) -> pd.DataFrame:

@@ -226,6 +226,8 @@ def _name(ax: Axes, name: str, start: _Point, end: _Point) -> None:
     outward = {"A": 0.24, "B": -0.2, "C": 0.0}[name]
     sign = 1 if start[0] >= _TARGET else -1
     at = (x - sign * outward, y + (0.14 if name == "A" else -0.25 if name == "C" else 0))
+    if name == "C" and end[1] > 0:  # below it the letter would lie on the student's line
+        at = (x + sign * 0.1, y + 0.2)
     ax.text(*at, name, fontsize=TEXT_SIZE + 1, weight="bold", ha="center", va="center")
 
 
