@@ -76,7 +76,7 @@ CASES |= dict.fromkeys(
     lambda f, on: f(on(OUT), on(Y), on(GROUP), groups=4),
 )
 CASES |= dict.fromkeys(("hard", "soft", "confidence", "labels_of"), lambda f, on: f(on(OUT)))
-CASES |= dict.fromkeys(("energy_dimension", "participation_ratio"), lambda f, on: f(on(X[0])))
+CASES["energy_dimension"] = lambda f, on: f(on(X[0]))
 CASES |= {
     # heads
     "fit_ridgeless": lambda f, on: f(on(X), on(SIGNS)),
@@ -113,7 +113,6 @@ CASES |= {
     "bootstrap_interval": lambda f, on: f(
         w2s_tutorial.metrics.pgr, on(WORSE), on(MIDDLE), on(BETTER), repeats=20, seed=0
     ),
-    "degrees_of_freedom": lambda f, on: f(on(X[0]), penalty=0.1),
     "principal_coordinates": lambda f, on: f(on(X[0]), 2).abs(),
     "shared_dimension": lambda f, on: f(on(X[0]), on(X2[0])),
     "axis_overlap": lambda f, on: f(on(X[0]), on(X2[0]), d_weak=2, d_strong=2, seed=0),

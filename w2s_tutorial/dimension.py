@@ -32,45 +32,6 @@ def energy_dimension(features: Tensor, *, share: float = 0.99, center: bool = Tr
     return int((held < share * held[-1]).sum()) + 1
 
 
-def participation_ratio(features: Tensor, *, center: bool = True) -> Tensor:
-    """(sum λ)² / sum λ² of the covariance's eigenvalues λ: d for equal ones, 1 for a single one.
-
-    Both sums are estimated from pairs of different examples, which removes the bias of the plain
-    ratio (it cannot exceed m) except for what centring leaves, of order 1/m.
-
-    Args:
-        features: (m, d), m at least 2.
-
-    Raises:
-        ValueError: if there are fewer than 2 examples or features are empty, constant or not
-            finite.
-    """
-    x = clean(features, center, least=2)
-    gram = x @ x.T
-    own = gram.diagonal()
-    pairs_of_norms = own.sum().square() - own.square().sum()
-    return pairs_of_norms / (gram.square().sum() - own.square().sum())
-
-
-def degrees_of_freedom(features: Tensor, *, penalty: float, center: bool = True) -> Tensor:
-    """sum λ/(λ + penalty) of the sample covariance's eigenvalues λ: the dimension ridge uses.
-
-    The fit that minimises mean squared error + penalty * |weights|². It belongs to this m: the
-    population's covariance gives the same number at penalty / (1 − df/m), a larger penalty.
-
-    Args:
-        features: (m, d).
-        penalty: above 0.
-
-    Raises:
-        ValueError: if penalty is not above 0 or features are empty, constant or not finite.
-    """
-    if not (math.isfinite(penalty) and penalty > 0):
-        raise ValueError(f"penalty must be finite and above 0, got {penalty}")
-    spectrum = _spectrum(features, center)
-    return (spectrum / (spectrum + penalty)).sum()
-
-
 def principal_coordinates(features: Tensor, d: int, *, center: bool = True) -> Tensor:
     """The examples (m, d) in the d directions of largest variance, scaled to mean square 1.
 
@@ -83,11 +44,11 @@ def principal_coordinates(features: Tensor, d: int, *, center: bool = True) -> T
     return basis[:, :d] * math.sqrt(len(features))
 
 
-def clean(features: Tensor, center: bool, least: int = 1) -> Tensor:
+def clean(features: Tensor, center: bool) -> Tensor:
     """The features in float64, centred if asked, refused if nothing can be measured on them."""
-    if features.dim() != 2 or features.shape[1] == 0 or len(features) < least:
+    if features.dim() != 2 or 0 in features.shape:
         shape = tuple(features.shape)
-        raise ValueError(f"features must be (m, d), m >= {least}, d >= 1, got shape {shape}")
+        raise ValueError(f"features must be (m, d), m >= 1, d >= 1, got shape {shape}")
     if not features.isfinite().all():
         raise ValueError("features must be finite, got NaN or infinity")
     x = features.double()

@@ -107,34 +107,32 @@ class MaskedAutoencoder(Backbone):
         return self.embed(centered(images)).flatten(2).mT + self.position
 
 
-def cnn(in_channels: int, image_size: tuple[int, int], tasks: Sequence[int]) -> Backbone:
+def _cnn(in_channels: int, image_size: tuple[int, int], tasks: Sequence[int]) -> Backbone:
     """Small and supervised; d = 64. The weakest."""
     return Supervised(_convolutional(in_channels), 64, tasks)
 
 
-def resnet(in_channels: int, image_size: tuple[int, int], tasks: Sequence[int]) -> Backbone:
+def _resnet(in_channels: int, image_size: tuple[int, int], tasks: Sequence[int]) -> Backbone:
     """Residual and supervised, in the place of ResNet18; d = 128."""
     return Supervised(_residual(in_channels), 128, tasks)
 
 
-def simclr(in_channels: int, image_size: tuple[int, int], tasks: Sequence[int]) -> Backbone:
+def _simclr(in_channels: int, image_size: tuple[int, int], tasks: Sequence[int]) -> Backbone:
     """The same residual body, but self-supervised by contrast; d = 128. tasks is not used."""
     return Contrastive(_residual(in_channels), 128)
 
 
-def mae(in_channels: int, image_size: tuple[int, int], tasks: Sequence[int]) -> Backbone:
+def _mae(in_channels: int, image_size: tuple[int, int], tasks: Sequence[int]) -> Backbone:
     """A small masked autoencoder, in the place of MAE ViT-B/16; d = 96. tasks is not used."""
     return MaskedAutoencoder(in_channels, image_size)
 
 
-def convnext(in_channels: int, image_size: tuple[int, int], tasks: Sequence[int]) -> Backbone:
+def _convnext(in_channels: int, image_size: tuple[int, int], tasks: Sequence[int]) -> Backbone:
     """Wider and supervised, in the place of ConvNeXt-L; d = 256."""
-    return Supervised(_convnext(in_channels), 256, tasks)
+    return Supervised(_patchwise(in_channels), 256, tasks)
 
 
-BACKBONES = MappingProxyType(
-    {builder.__name__: builder for builder in (cnn, resnet, simclr, mae, convnext)}
-)
+BACKBONES = MappingProxyType({b.__name__[1:]: b for b in (_cnn, _resnet, _simclr, _mae, _convnext)})
 """Name -> builder of the five backbones."""
 
 
@@ -159,13 +157,13 @@ def build(
         ValueError: for an unknown name or sizes that cannot work.
     """
     generator = generator_of(seed)
-    network = assemble(name, in_channels, image_size, tasks).to_empty(device="cpu")
+    network = _assemble(name, in_channels, image_size, tasks).to_empty(device="cpu")
     initialize(network, seed=generator)
     network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     return network
 
 
-def assemble(
+def _assemble(
     name: str, in_channels: int, image_size: Sequence[int], tasks: Sequence[int]
 ) -> Backbone:
     """The structure of a backbone on torch's meta device, with no weights yet."""
@@ -218,7 +216,7 @@ def _residual(in_channels: int, widths: Sequence[int] = (32, 64, 128)) -> nn.Seq
     )
 
 
-def _convnext(in_channels: int, widths: tuple[int, int] = (128, 256)) -> nn.Sequential:
+def _patchwise(in_channels: int, widths: tuple[int, int] = (128, 256)) -> nn.Sequential:
     """A ConvNeXt of two blocks per width (Liu et al. 2022, arXiv 2201.03545): d = 256."""
     first, second = widths
     return nn.Sequential(
