@@ -5,7 +5,9 @@ import warnings
 
 import pytest
 import torch
+from sklearn.exceptions import ConvergenceWarning
 
+from w2s_tutorial.datasets import frozen
 from w2s_tutorial.heads import Heads, _newton, _quasi_newton, fit_logistic, logistic
 from w2s_tutorial.losses import cross_entropy, generalized_cross_entropy
 
@@ -190,3 +192,57 @@ def test_threads_are_given_back_by_a_fit_that_breaks(threads):
     with pytest.raises(ValueError, match="l2 must be finite"):
         fit_logistic(x, target, l2=-1.0)
     assert torch.get_num_threads() == 2
+
+
+def crowd():
+    """Heads of three penalties on features that they share: most are solved before the last."""
+    seen = frozen.waterdigits_features(["cnn"])
+    sets = frozen.draw(seen, "cnn", "cnn", sizes={"labeled": 100}, minority={"labeled": 0.05},
+                       heads=20, seed=0)  # fmt: skip
+    sample = sets["labeled"]
+    l2 = torch.tensor([0.01, 0.1, 1.0], dtype=sample.strong.dtype).repeat(20)
+    return sample.strong, sample.target.expand(20, -1, -1).repeat_interleave(3, 0), l2
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_heads_that_are_solved_early_stay_where_they_are(dtype, monkeypatch):
+    """Their last steps are so small that a square vanishes in single precision."""
+    monkeypatch.setattr(logistic, "descend", None)  # the fast way needs no help
+    x, target, l2 = (part.to(dtype) for part in crowd())
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        together = fit_logistic(x, target, l2=l2, tol=1e-4)
+    monkeypatch.undo()
+    for head in range(60):
+        alone = fit_logistic(
+            x[head // 3].double(), target[head : head + 1].double(), l2=float(l2[head])
+        )
+        gap = (together.weight[head].double() - alone.weight[0]).norm()
+        assert gap <= 33**0.5 * 1e-4 / float(l2[head]), head
+
+
+def test_a_fast_way_that_gets_lost_is_left_to_newton(monkeypatch):
+    x, target, l2 = (part.double() for part in crowd())
+    expected = fit_logistic(x, target, l2=l2)
+
+    def lost(given, hint, tol, max_steps):
+        theta, gradient = _quasi_newton.approach(given, hint, tol, max_steps)
+        theta[0, 0], gradient[0, 0] = torch.nan, torch.nan
+        return theta, gradient
+
+    monkeypatch.setattr(logistic, "approach", lost)
+    found = fit_logistic(x, target, l2=l2)
+    torch.testing.assert_close(found.weight, expected.weight, rtol=0, atol=1e-5)
+
+
+def test_what_is_no_number_is_not_called_solved(monkeypatch):
+    x, target, l2 = (part.double() for part in crowd())
+
+    def lost(given, theta, tol, max_steps):
+        return theta * torch.nan, torch.full(theta.shape[:2], torch.nan, dtype=theta.dtype)
+
+    monkeypatch.setattr(logistic, "approach", lambda given, *_: lost(given, torch.zeros(
+        *given.mass.shape[:3], given.x.shape[-1], dtype=torch.float64), 0, 0))  # fmt: skip
+    monkeypatch.setattr(logistic, "descend", lost)
+    with pytest.warns(ConvergenceWarning, match="60 of 60 heads"):
+        fit_logistic(x, target, l2=l2)

@@ -23,6 +23,8 @@ MEMORY, MOST = 8, 50
 """Steps that are remembered, and steps in either precision before the head is left to `_newton`."""
 PER_FEATURE = 16
 """Examples per feature that tell the shape of the loss well enough."""
+LEAST = 1e-30
+"""Of a step times what it bent: less than this cannot be inverted in single precision."""
 ROUGH = 4 * torch.finfo(torch.float32).eps
 """Largest entry of the gradient, for features of size 1, where single precision ends to help."""
 
@@ -148,7 +150,9 @@ def _descend(
         new = problem.pull(slope) + problem.l2 * theta
         step, bend = step.float(), (new - gradient).float()
         along = dot(step, bend)
-        trusted = along > 1e-6 * (dot(step, step) * dot(bend, bend)).sqrt()
+        # Heads that are solved make steps so small that their squares vanish in single precision.
+        least = 1e-6 * dot(step, step).sqrt() * dot(bend, bend).sqrt()
+        trusted = along > least.clamp_min(LEAST)
         memory.append((step, bend, torch.where(trusted, 1 / along, 0.0)))
         gradient = new
     return theta, z, gradient.abs().amax((2, 3))

@@ -113,7 +113,7 @@ def _fit(
     solved, hint = fit(0, None)
     found = [solved, *map_(lambda first: fit(first, hint)[0], range(at_once, b, at_once))]
     weight, bias, gradient = (torch.cat(parts) for parts in zip(*found, strict=True))
-    if tol > 0 and (unsolved := int((gradient > tol).sum())) > 0:
+    if tol > 0 and (unsolved := int((~(gradient <= tol)).sum())) > 0:  # NaN is no solution
         message = f"{unsolved} of {h} heads stopped with a gradient of up to {gradient.max():.1e}"
         advice = f"above tol = {tol:.1e}, after {max_steps} steps: raise l2, tol or max_steps"
         warnings.warn(f"{message}, {advice}", ConvergenceWarning, stacklevel=3)
@@ -190,7 +190,9 @@ def _solve(
         theta, gradient = approach(problem, hint, tol, max_steps)
     else:
         theta = problem.x.new_zeros(b, h // b, k, d + 1)
-    if (gradient > tol).any():
+    if not (gradient <= tol).all():
+        lost = ~theta.isfinite().all(-1, keepdim=True).all(-2, keepdim=True)
+        theta = theta.masked_fill(lost, 0.0)
         theta, gradient = descend(problem, theta, tol, max_steps)
     if problem.x.dtype != x.dtype:
         theta = theta.to(x.dtype)
