@@ -147,7 +147,7 @@ def test_with_an_address_the_buttons_of_a_page_lead_to_it(tmp_path: Path) -> Non
     config = tmp_path / "_config.yml"
     config.write_text(config.read_text().replace("branch: main", f"branch: {FORK.branch}"))
     page = tmp_path / "book" / "page.md"
-    page.write_text(page_with("w2s = 1"))
+    page.write_text(page_with("w2s = 1") + "\n```{cost-card}\n```\n")
     script = tmp_path / "book" / "_ext" / "colab_notebooks.py"
     subprocess.run([sys.executable, str(script)], check=True, stdout=subprocess.DEVNULL)
     built = build(tmp_path, None, "-W")
@@ -157,6 +157,7 @@ def test_with_an_address_the_buttons_of_a_page_lead_to_it(tmp_path: Path) -> Non
     notebook = "someone/a-fork/blob/trunk/book/page.ipynb"
     assert f"https://colab.research.google.com/github/{notebook}" in links
     assert FORK.url in links
+    assert "of a clone" not in soup.get_text(), "Colab is the shorter way"
     canonical = soup.find("link", rel="canonical")
     assert canonical is not None
     assert canonical["href"] == f"{FORK.published}page.html"

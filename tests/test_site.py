@@ -137,6 +137,7 @@ def test_every_chapter_says_what_it_costs(fast_book: Built) -> None:
         card = parsed(fast_book.html / f"{chapter}.html").find(class_="cost-card")
         assert isinstance(card, Tag), chapter
         assert re.search(r"Read \d+ min\s+Run \d+ s on \d+ core", card.get_text()), card.get_text()
+        assert f"open book/{chapter}.ipynb of a clone" in card.get_text(), "there is no address yet"
 
 
 def test_a_book_without_address_shows_no_dead_button(fast_book: Built) -> None:

@@ -67,6 +67,8 @@ def cost_card(app: Sphinx, page: str, options: dict[str, Any]) -> nodes.Node:
     }
     if "precomputed" in options:
         facts["Computed before"] = options["precomputed"]
+    if not app.config.html_baseurl:  # with an address, the buttons above lead to Colab
+        facts["Here"] = f"download the notebook above, or open book/{page}.ipynb of a clone"
     paragraph = nodes.paragraph(classes=["cost-card"])
     for name, value in facts.items():
         fact = nodes.inline(classes=["cost-fact"])
