@@ -28,6 +28,7 @@ BACKEND._is_in_bad_fork = lambda: False
 BACKEND.get_amp_supported_dtype = lambda: [torch.bfloat16, torch.float16]
 BACKEND.get_rng_state = lambda device=0: torch.empty(0, dtype=torch.uint8)  # it has none
 BACKEND.set_rng_state = lambda state, device=0: None
+BACKEND.manual_seed_all = lambda seed: None
 _setup_privateuseone_for_python_backend(NAME, BACKEND)
 
 DEVICE = torch.device(NAME, 0)

@@ -145,7 +145,7 @@ def first_result(app: Sphinx, page: str, options: dict[str, Any]) -> nodes.Node:
         )
         name = [nodes.paragraph("", "", nodes.literal("", role))]
         rows.append([name, text(mean), text(f"{low} to {high}")])
-    return table("chapter-table", ["Role", "Accuracy", "95 % over draws"], rows)
+    return table("first-result", ["Role", "Accuracy", "95 % over draws"], rows)
 
 
 def runs_of(env: BuildEnvironment) -> dict[str, dict[str, Any]]:
