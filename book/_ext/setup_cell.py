@@ -55,8 +55,8 @@ WITHOUT_ADDRESS = """
     if hosted and not beside:
         raise RuntimeError(
             "This copy of the book has no address yet, so its code cannot be fetched. Set "
-            "repository.url in _config.yml to your fork, run `make notebooks`, commit "
-            "and push, and open the notebook again."
+            "repository.url in _config.yml to your fork, run `make notebooks assignments`, "
+            "commit, push, and open the notebook again."
         )
 """
 INSTALL_HERE = "pip install -e .  (in the book's folder)"
