@@ -22,9 +22,9 @@ WORD = re.compile(r"[^\W\d_][\w'’-]*")
 REBOUND = {"fig", "ax", "_"}  # names of the moment
 COLUMN = 84  # characters of code that fit beside the contents at 1280 pixels
 WIDE = {  # pages with longer lines, and how many: to be mended, not to grow
-    "02_spurious": 10,
-    "03_misfit": 2,
-    "05_confidence": 1,
+    "pool": 10,
+    "misfit": 2,
+    "confidence": 1,
     "own_data": 14,
     "benchmarks": 11,
 }

@@ -9,7 +9,7 @@ from conftest import ROOT
 from standin import standin
 from torch import Tensor
 
-CHAPTERS = ["01_question"]
+CHAPTERS = ["question"]
 
 
 @pytest.mark.parametrize("chapter", CHAPTERS)

@@ -1,4 +1,4 @@
-"""Checks of the exercises of chapter 1, "Can a weak teacher raise a strong student?"."""
+"""Checks of the exercises of the chapter "Can a weak teacher raise a strong student?"."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from w2s_tutorial.checks._common import interval, require
 
 
 def check_pgr(candidate: Callable[[Tensor, Tensor, Tensor], Tensor]) -> str:
-    """Chapter 1: a function (weak, student, ceiling), each (h,) accuracies -> PGR.
+    """The first chapter: a function (weak, student, ceiling), each (h,) accuracies -> PGR.
 
     Raises:
         CheckError: with the first property that fails.
@@ -54,7 +54,7 @@ def check_pgr(candidate: Callable[[Tensor, Tensor, Tensor], Tensor]) -> str:
 
 
 def check_guess(guess: float, measured: Tensor) -> str:
-    """Chapter 1: compare a number written down before the run with the heads' values.
+    """The first chapter: compare a number written down before the run with the heads' values.
 
     Args:
         guess: a finite number.
@@ -72,7 +72,7 @@ def check_guess(guess: float, measured: Tensor) -> str:
 
 
 def check_below_teacher(weak: Tensor, student: Tensor) -> str:
-    """Chapter 1: accuracies (h,) of a setting in which the student ends below its teacher.
+    """The first chapter: accuracies (h,) of a setting in which the student ends below its teacher.
 
     Raises:
         CheckError: if there are fewer than 16 heads, or the interval of the difference reaches 0.
@@ -90,7 +90,7 @@ def check_below_teacher(weak: Tensor, student: Tensor) -> str:
 
 
 def check_same_pgr(first: Tensor, second: Tensor, group: Tensor) -> str:
-    """Chapter 1: two students that PGR cannot tell apart and the worst group can.
+    """The first chapter: two students that PGR cannot tell apart and the worst group can.
 
     Args:
         first, second: (n,) bool, which examples each student gets right.
@@ -121,7 +121,7 @@ def check_same_pgr(first: Tensor, second: Tensor, group: Tensor) -> str:
 
 
 def check_audit(weak: Tensor, student: Tensor, gain: float) -> str:
-    """Chapter 1: does the gain survive a teacher at its own best penalty?
+    """The first chapter: does the gain survive a teacher at its own best penalty?
 
     Args:
         weak, student: (k, h) accuracies, a row per penalty of the teacher, k at least 4.
