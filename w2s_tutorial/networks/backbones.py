@@ -291,8 +291,10 @@ def initialize(network: nn.Module, *, seed: Seed) -> None:
     """
     generator = generator_of(seed)
     for part in network.modules():
+        if isinstance(part, nn.BatchNorm2d):
+            part.reset_running_stats()
         for name, weight in part.named_parameters(recurse=False):
-            if isinstance(part, nn.LayerNorm | nn.GroupNorm):
+            if isinstance(part, nn.LayerNorm | nn.GroupNorm | nn.BatchNorm2d):
                 weight.fill_(float(name == "weight"))
             elif weight.dim() == 1:
                 weight.zero_()
