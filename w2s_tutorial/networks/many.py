@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, func, nn
+from torch.utils._pytree import tree_map
 
 from w2s_tutorial.devices import mixed_precision
 from w2s_tutorial.networks import _checkpoints
@@ -51,7 +52,7 @@ def fit_many(
     batch_size: int,
     lr: float | Sequence[float],
     seeds: Sequence[Seed],
-    options: Mapping[str, Sequence[float]] | None = None,
+    options: Mapping[str, Any] | None = None,
     warmup: int = 0,
     weight_decay: float = 0.0,
     device: torch.device | str = "cpu",
@@ -72,7 +73,8 @@ def fit_many(
         own: tensors (r, n, ...), one set for each run; a batch holds shared ones, then own ones.
         lr: the highest learning rate, of all runs or of each.
         seeds: r of them; equal ones see equal batches.
-        options: name -> r numbers, an argument of the loss that differs between runs.
+        options: name -> an argument of the loss that differs between runs: r numbers, or
+            (r, steps) where it changes from step to step.
         micro_batch: examples of a run differentiated at once; halved when memory runs out.
         checkpoint: file to write and to continue from; one after the other, with the run's number
             at its end.
@@ -83,7 +85,8 @@ def fit_many(
             is damaged or another run's.
     """
     r, rates = len(networks), [lr] * len(networks) if isinstance(lr, int | float) else list(lr)
-    named = {name: list(values) for name, values in (options or {}).items()}
+    double = partial(torch.as_tensor, dtype=torch.float64)
+    named = {name: double(values).tolist() for name, values in (options or {}).items()}
     _check(networks, shared, own, rates, seeds, named, steps, batch_size, micro_batch, warmup)
     drawn = [int(torch.randint(2**62, (), generator=generator_of(seed))) for seed in seeds]
     device = torch.device(device)
@@ -142,7 +145,7 @@ def _train(
     batch_size: int,
     rates: list[float],
     drawn: list[int],
-    options: dict[str, list[float]],
+    options: dict[str, list[Any]],
     warmup: int,
     weight_decay: float,
     device: torch.device,
@@ -189,6 +192,8 @@ def _train(
         return func.functional_call(copies[0], (trained, rest), tuple(batch), given) / batch_size
 
     gradient = func.vmap(func.grad_and_value(objective), randomness="different")
+    if r == 1:
+        gradient = _alone(func.grad_and_value(objective))
     for step in range(done, steps):
         first = step % (n // batch_size) * batch_size
         if first == 0:
@@ -198,13 +203,16 @@ def _train(
         batch = [part[rows] for part in shared] + [part[number, rows] for part in own]
         trained = {name: weights[name] for name in moving}
         rest = {name: weights[name] for name in fixed} | buffers
+        now = {
+            name: values[:, step] if values.dim() > 1 else values for name, values in given.items()
+        }
         while True:
             total = torch.zeros(r, device=device)
             slope = {name: torch.zeros_like(weight) for name, weight in trained.items()}
             try:
                 for micro in zip(*(part.split(at_once, 1) for part in batch), strict=True):
                     with autocast:
-                        found, value = gradient(trained, rest, list(micro), given)
+                        found, value = gradient(trained, rest, list(micro), now)
                     total += value
                     for name, part in found.items():
                         slope[name] += part
@@ -238,6 +246,15 @@ def _train(
     return Many([one.network.eval() for one in copies], losses.cpu(), ended.cpu())
 
 
+def _alone(gradient: Any) -> Any:
+    """Of one run on an axis of length 1, without the cost of mapping over it."""
+
+    def mapped(*parts: Any) -> Any:
+        return tree_map(lambda one: one[None], gradient(*tree_map(lambda one: one[0], parts)))
+
+    return mapped
+
+
 def _adamw(
     weight: Tensor, first: Tensor, second: Tensor, slope: Tensor, lr: Tensor, decay: float, t: int
 ) -> tuple[Tensor, Tensor, Tensor]:
@@ -260,7 +277,7 @@ def _check(
     own: Sequence[Tensor],
     rates: list[float],
     seeds: Sequence[Seed],
-    options: dict[str, list[float]],
+    options: dict[str, list[Any]],
     steps: int,
     batch_size: int,
     micro_batch: int | None,
@@ -275,6 +292,10 @@ def _check(
         found = {len(part) for part in own} if parts is None else {len(parts)}
         if found - {r}:
             raise ValueError(f"{name} must have one entry for each of {r} runs, got {found}")
+    for name, values in options.items():
+        found = {len(value) for value in values if isinstance(value, list)}
+        if found - {steps}:
+            raise ValueError(f"{name} must be (r,) or (r, {steps}), a number a step, got {found}")
     if any(not rate > 0 for rate in rates):
         raise ValueError(f"lr must be above 0, got {rates}")
     lengths = sorted({len(part) for part in shared} | {part.shape[1] for part in own})
