@@ -13,6 +13,13 @@ FILES = {
         "BitImageProcessorPil",
         dict(crop_size=dict(height=224, width=224), resample=3, size=dict(shortest_edge=256)),
     ),
+    **dict.fromkeys(
+        ("dinov2-base", "dinov2-small"),
+        (
+            "BitImageProcessorPil",
+            dict(crop_size=dict(height=224, width=224), resample=3, size=dict(shortest_edge=256)),
+        ),
+    ),
     "mae": ("ViTImageProcessorPil", dict(resample=2, size=224)),
 }
 CLIP = dict(

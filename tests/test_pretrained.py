@@ -6,6 +6,7 @@ import pytest
 import torch
 from pretrained_case import file_of, photographs
 
+from w2s_tutorial.networks import pretrained as module
 from w2s_tutorial.networks.features import extract
 from w2s_tutorial.networks.pretrained import CHECKPOINTS, Preprocessing, Pretrained, pretrained
 from w2s_tutorial.storage import content_key
@@ -30,7 +31,10 @@ CONFIGURATIONS = {
     ),
     "mae": lambda: transformers.ViTMAEConfig(**SMALL_TRANSFORMER, patch_size=32),
 }
-WIDTHS = {"resnet18": 12, "clip": 10, "convnext": 20, "dinov2": 16, "mae": 16}
+CONFIGURATIONS |= dict.fromkeys(("dinov2-base", "dinov2-small"), CONFIGURATIONS["dinov2"])
+WIDTHS = {"resnet18": 12, "clip": 10, "convnext": 20, "mae": 16}
+WIDTHS |= dict.fromkeys(("dinov2", "dinov2-base", "dinov2-small"), 16)
+SHORT = {"shortest_edge": 224}
 # The published sizes, and the files that describe each checkpoint's input.
 FULL = {
     "resnet18": lambda: transformers.ResNetConfig(
@@ -42,6 +46,10 @@ FULL = {
     ),
     "dinov2": lambda: transformers.Dinov2Config(
         hidden_size=1024, num_hidden_layers=24, num_attention_heads=16, patch_size=14
+    ),
+    "dinov2-base": lambda: transformers.Dinov2Config(patch_size=14),
+    "dinov2-small": lambda: transformers.Dinov2Config(
+        hidden_size=384, num_attention_heads=6, patch_size=14
     ),
     "mae": lambda: transformers.ViTMAEConfig(),
 }
@@ -135,7 +143,14 @@ def test_pretrained_asks_for_the_published_model(name, monkeypatch):
     assert asked == [(CHECKPOINTS[name].address, {"revision": "main"})]
     assert not any(part.training for part in backbone.modules())
 
-    for change in ({"resample": 1}, {"size": 300}, {"image_mean": [0.5] * 3}):
+    assert pretrained(CHECKPOINTS[name].address).checkpoint is CHECKPOINTS[name]
+
+    changes = [{"resample": 1}, {"size": 300}, {"image_mean": [0.5] * 3}, {"crop_size": 200}]
+    changes += [{"crop_size": {"height": 224, "width": 200}}]
+    shape = CHECKPOINTS[name].preprocessing.short_side
+    # The same number, but squeezed where the shape was kept, or the reverse.
+    changes += [{"size": {"height": shape, "width": shape}} if shape else {"size": SHORT}]
+    for change in changes:
         told = file_of(name) | change
         monkeypatch.setattr(
             processor, "get_image_processor_dict", lambda address, told=told: (told, {})
@@ -144,6 +159,23 @@ def test_pretrained_asks_for_the_published_model(name, monkeypatch):
             pretrained(name)
 
 
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("clip", {"size": SHORT, "crop_size": {"height": 224, "width": 224}}),
+        ("convnext", {"size": SHORT}),  # and says nothing of crop_pct
+        ("mae", {"size": {"height": 224, "width": 224}}),
+        ("mae", {"size": {"height": 224, "width": 224}, "crop_size": 256, "do_center_crop": False}),
+        ("dinov2", {"crop_size": 224}),
+    ],
+)
+def test_other_words_for_the_same_preprocessing_are_understood(name, told, recwarn):
+    told = {k: v for k, v in file_of(name).items() if k != "crop_pct"} | told
+    module._compare(CHECKPOINTS[name], told)
+    assert not recwarn.list
+
+
 def test_pretrained_refuses_other_names():
-    with pytest.raises(ValueError, match="one of resnet18, clip, convnext, dinov2, mae, got 'vgg'"):
+    told = r"one of resnet18 \(microsoft/resnet-18\), .*, mae \(.*\), got 'vgg'"
+    with pytest.raises(ValueError, match=told):
         pretrained("vgg")

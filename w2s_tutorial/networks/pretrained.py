@@ -1,4 +1,4 @@
-"""The five published backbones that the spurious-correlation chapter's paper compares.
+"""Published backbones: the five of the spurious-correlation chapter's paper, and smaller ones.
 
 They come through Hugging Face transformers, each with the preprocessing that it was trained
 with, written on tensors: it runs on the device, in batches, and needs neither PIL nor torchvision.
@@ -116,6 +116,12 @@ CHECKPOINTS = MappingProxyType(
         "dinov2": Checkpoint(
             "facebook/dinov2-large", "Dinov2Model", Preprocessing(256, 224), 1024, _pooled
         ),
+        "dinov2-base": Checkpoint(
+            "facebook/dinov2-base", "Dinov2Model", Preprocessing(256, 224), 768, _pooled
+        ),
+        "dinov2-small": Checkpoint(
+            "facebook/dinov2-small", "Dinov2Model", Preprocessing(256, 224), 384, _pooled
+        ),
         "mae": Checkpoint(
             "facebook/vit-mae-base",
             "ViTMAEModel",
@@ -151,8 +157,9 @@ def pretrained(name: str, **options: Any) -> Pretrained:
     """A published backbone by name, downloaded on first use, in evaluation mode on the CPU.
 
     Args:
-        name: one of CHECKPOINTS: "resnet18" (d = 512), "clip" (512), "convnext" (1536),
-            "dinov2" (1024) or "mae" (768).
+        name: one of CHECKPOINTS, or its address on the hub, such as "facebook/dinov2-small":
+            "resnet18" (d = 512), "clip" (512), "convnext" (1536), "dinov2" (1024), "dinov2-base"
+            (768), "dinov2-small" (384) or "mae" (768).
         options: for the `from_pretrained` of transformers: `cache_dir`, `revision`.
 
     Raises:
@@ -162,8 +169,11 @@ def pretrained(name: str, **options: Any) -> Pretrained:
     Warns:
         UserWarning: if the checkpoint's description of its preprocessing is not the one here.
     """
+    at = {checkpoint.address: known for known, checkpoint in CHECKPOINTS.items()}
+    name = at.get(name, name)
     if name not in CHECKPOINTS:
-        raise ValueError(f"name must be one of {', '.join(CHECKPOINTS)}, got {name!r}")
+        known = ", ".join(f"{k} ({v.address})" for k, v in CHECKPOINTS.items())
+        raise ValueError(f"name must be one of {known}, got {name!r}")
     import transformers
 
     checkpoint = CHECKPOINTS[name]
@@ -178,15 +188,36 @@ def pretrained(name: str, **options: Any) -> Pretrained:
 def _compare(checkpoint: Checkpoint, told: dict[str, Any]) -> None:
     """Warn of a checkpoint whose preprocessor_config.json differs from our table."""
     ours = checkpoint.preprocessing
-    size = told["size"]
-    side = size if isinstance(size, int) else size.get("shortest_edge", size.get("height"))
-    if ours.short_side and "crop_size" not in told:
-        # The ConvNeXt family calls the crop "size", and says by how much the resized is larger.
-        side = int(side / told.get("crop_pct", 224 / 256))
-    theirs = (side, *told["image_mean"], *told["image_std"], told["resample"])
     resample = {"bilinear": 2, "bicubic": 3}[ours.mode]
-    if theirs != (ours.short_side or ours.crop, *ours.mean, *ours.std, resample):
+    squeezed = None if ours.short_side else ours.crop
+    here = (ours.short_side, squeezed, ours.crop, ours.mean, ours.std, resample)
+    colours = tuple(told["image_mean"]), tuple(told["image_std"])
+    if here != (*_sides(told, keeps_shape=bool(ours.short_side)), *colours, told["resample"]):
         warnings.warn(
             f"{checkpoint.address} now describes another preprocessing than {ours}: {told}",
             stacklevel=3,
         )
+
+
+def _sides(told: dict[str, Any], *, keeps_shape: bool) -> tuple[object, object, object]:
+    """Short side after resizing (None: squeezed), side it is squeezed to (None: not), crop.
+
+    keeps_shape: what a size means that is one number only.
+    """
+
+    def square(size: Any) -> object:
+        if isinstance(size, int):
+            return size
+        height, width = size["height"], size["width"]
+        return height if height == width else (height, width)
+
+    size, crop = told["size"], told.get("crop_size")
+    if isinstance(size, dict):
+        keeps_shape = "shortest_edge" in size
+    side = size["shortest_edge"] if isinstance(size, dict) and keeps_shape else square(size)
+    if crop is None or told.get("do_center_crop") is False:
+        crop = side
+        if keeps_shape and isinstance(side, int):
+            # The ConvNeXt family calls the crop "size", and says by how much the resized is larger.
+            side = int(side / told.get("crop_pct", 224 / 256))
+    return (side, None, square(crop)) if keeps_shape else (None, side, square(crop))
