@@ -85,7 +85,7 @@ def test_names_that_are_not_there_are_refused():
 def test_without_a_clone_dominoes_are_read_from_the_data_folder(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(frozen, "DOMINOES", tmp_path / "no clone" / "features.npz")
+    monkeypatch.setattr(frozen, "DOMINOES", tmp_path / "no clone" / "dominoes" / "features.npz")
     monkeypatch.setenv("W2S_DATA", str(tmp_path))
     wanted = tmp_path / "dominoes" / "features.npz"
     with pytest.raises(FileNotFoundError, match=f"copy the file to {wanted}"):

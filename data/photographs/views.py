@@ -7,11 +7,13 @@ ten on one core. Used by the other programs here.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from w2s_tutorial.networks.efficientnet_lite import EfficientNetLite0, efficientnet_lite0
 from w2s_tutorial.networks.features import cached, extract
@@ -65,8 +67,8 @@ def pixels(images: Tensor) -> Tensor:
 
 
 def seen(images: Tensor, store: Path) -> dict[str, Tensor]:
-    """View -> features (n, d): lite0, stage1, stage2, lite0_32 (all of one network), hog, pixels."""
-    large, small = efficientnet_lite0(STUDENT), efficientnet_lite0(SMALL)
+    """View -> features (n, d): the network at 128 and at 32 pixels, two stages, hog, pixels."""
+    large, small = (_folded(efficientnet_lite0(side)) for side in (STUDENT, SMALL))
     stages = _kept(Stages(large), images, store).split(list(WIDTHS.values()), -1)
     return {
         **dict(zip(WIDTHS, stages, strict=True)),
@@ -76,8 +78,22 @@ def seen(images: Tensor, store: Path) -> dict[str, Tensor]:
     }
 
 
+def stack(parts: Sequence[dict[str, Tensor]]) -> dict[str, Tensor]:
+    """Views of several classes, one below the other."""
+    return {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
+
+
+def _folded(network: EfficientNetLite0) -> EfficientNetLite0:
+    """The same function with batch norms inside the convolutions: a third of the time is theirs."""
+    for part in network.modules():
+        if isinstance(getattr(part, "norm", None), nn.BatchNorm2d):
+            part.convolution = fuse_conv_bn_eval(part.convolution, part.norm)
+            part.norm = nn.Identity()
+    return network
+
+
 def _kept(network: nn.Module, images: Tensor, store: Path) -> Tensor:
     def look() -> Tensor:
-        return extract(network, images, batch_size=100, dtype=torch.float32)
+        return extract(network, images, batch_size=50, dtype=torch.float32)
 
     return cached(look, key=content_key(network, images), folder=store)

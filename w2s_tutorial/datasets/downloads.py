@@ -72,6 +72,22 @@ def folder() -> Path:
     return Path(named).expanduser() if named else _cache()
 
 
+def in_clone(path: Path, what: str) -> Path:
+    """A file of data/ in a clone of the repository, or the one of its name in the data folder.
+
+    Raises:
+        FileNotFoundError: if it is in neither place; the message says what it is and names both.
+    """
+    name = f"{path.parent.name}/{path.name}"
+    found = path if path.is_file() else folder() / name
+    if not found.is_file():
+        raise FileNotFoundError(
+            f"the features of {what} come with a clone of the repository, there as data/{name}: "
+            f"work in the clone, or copy the file to {found}"
+        )
+    return found
+
+
 def fetch(file: File, *, quiet: bool = False, timeout: float = 30.0) -> Path:
     """Path of the file with verified content: found in the data folder, or downloaded into it.
 

@@ -27,7 +27,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import one_hot
 
-from w2s_tutorial.datasets.downloads import folder
+from w2s_tutorial.datasets.downloads import in_clone
 from w2s_tutorial.sample import Sample
 from w2s_tutorial.seeds import Seed, generator_of
 from w2s_tutorial.storage import save_arrays
@@ -132,13 +132,7 @@ def dominoes_features(names: Sequence[str] = BACKBONES) -> FrozenFeatures:
         ValueError: if a name is none of them.
         FileNotFoundError: if the file is in neither place; the message names both.
     """
-    found = DOMINOES if DOMINOES.is_file() else folder() / "dominoes" / "features.npz"
-    if not found.is_file():
-        raise FileNotFoundError(
-            "the features of Dominoes (15 MB) come with a clone of the repository, there as "
-            f"data/dominoes/features.npz: work in the clone, or copy the file to {found}"
-        )
-    return load(found, names)
+    return load(in_clone(DOMINOES, "Dominoes (15 MB)"), names)
 
 
 def waterdigits_features(
@@ -311,9 +305,22 @@ def leading(view: Tensor, pool: Tensor, directions: int) -> Tensor:
     return ((seen - inside.mean(0)) @ (kept * signs)) * (kept.shape[1] / total).sqrt()
 
 
-def save(path: Path | str, seen: FrozenFeatures, **rows: Tensor) -> None:
-    """Write features in float16 as npz; rows: where each example comes from, (n, ...) integers."""
-    arrays: dict[str, Any] = {f"features.{k}": v.half().numpy() for k, v in seen.features.items()}
+def save(
+    path: Path | str, seen: FrozenFeatures, *, eight_bits: bool = False, **rows: Tensor
+) -> None:
+    """Write features as npz, in float16; rows: where each example comes from, (n, ...) integers.
+
+    eight_bits: in whole numbers up to 127, each direction with a step of its own. Its largest
+    value decides, so that four deviations come in steps of a thirtieth of one.
+    """
+    arrays: dict[str, Any] = {}
+    for name, view in seen.features.items():
+        if eight_bits:
+            step = view.flatten(0, -2).abs().amax(0).clamp(min=1e-12) / 127
+            arrays[f"step.{name}"] = step.float().numpy()
+            arrays[f"features.{name}"] = (view / step).round().to(torch.int8).numpy()
+        else:
+            arrays[f"features.{name}"] = view.half().numpy()
     told = {"label": seen.label, "part": seen.part, "attribute": seen.attribute}
     numbers = {name: value.byte() for name, value in told.items() if value is not None}
     arrays |= {key: value.numpy() for key, value in (numbers | rows).items()}
@@ -332,6 +339,9 @@ def load(path: Path | str, names: Sequence[str]) -> FrozenFeatures:
             there = [key.removeprefix(prefix) for key in stored.files if key.startswith(prefix)]
             _check_names(names, there)
             views = {name: torch.from_numpy(stored[prefix + name]).float() for name in names}
+            for name in views:
+                if f"step.{name}" in stored.files:
+                    views[name] *= torch.from_numpy(stored[f"step.{name}"])
             told = [key for key in ("label", "part", "attribute") if key in stored.files]
             numbers = {key: torch.from_numpy(stored[key]).long() for key in told}
     except (zipfile.BadZipFile, zlib.error, EOFError) as error:
