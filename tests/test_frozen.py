@@ -110,6 +110,23 @@ def test_what_is_saved_is_read_again_and_a_damaged_file_is_named(tmp_path: Path)
         frozen.load(path, ["a"])
 
 
+@pytest.mark.parametrize("both", [False, True])
+def test_eight_bits_cost_half_a_step_of_each_direction(tmp_path: Path, both: bool):
+    shape = (40, 2, 3) if both else (40, 3)
+    view = torch.randn(*shape, generator=generator()) * torch.tensor([5.0, 1.0, 0.0])
+    number = torch.arange(40)
+    attribute = None if both else number // 20
+    seen = frozen.FrozenFeatures({"a": view, "b": view[..., :1]}, number % 2, None, attribute)
+    frozen.save(tmp_path / "seen.npz", seen, eight_bits=True)
+    again = frozen.load(tmp_path / "seen.npz", ["b", "a"])
+    step = view.flatten(0, -2).abs().amax(0) / 127
+    error = (again.features["a"] - view).abs().flatten(0, -2).amax(0)
+    assert (error <= 0.5001 * step + 1e-12).all()
+    assert (error[:2] > 0.3 * step[:2]).all()  # the control: it is rounded
+    assert torch.equal(again.features["b"], again.features["a"][..., :1])
+    assert np.load(tmp_path / "seen.npz")["features.a"].dtype == np.int8
+
+
 @pytest.mark.parametrize("seed", range(4))
 def test_leading_directions_have_one_scale_and_one_sign(seed: int):
     view = torch.randn(200, 2, 7, generator=generator(seed), dtype=torch.float64) * 3 + 1

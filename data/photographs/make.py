@@ -25,31 +25,21 @@ from w2s_tutorial.storage import describe, save_arrays, save_json
 
 HERE = Path(__file__).parent
 STORE = HERE.parents[1] / "_build" / "photographs"
-VIEWS = {"pixels": 64, "stage1": 24, "hog": 64, "lite0": 64}
+VIEWS = {"pixels": 32, "stage1": 24, "hog": 32, "lite0": 64}
 """View -> directions that are kept."""
 
 
 class Pair:
     """The pictures of two classes: label, border, part, and what the views see of them."""
 
-    def __init__(
-        self,
-        images: Tensor,
-        kind: Tensor,
-        names: tuple[str, str],
-        store: Path,
-        *,
-        limit: float | None = None,
-        seed: int = 0,
-    ) -> None:
-        """limit: grey levels above which a border counts as blue; None: the pair's median."""
+    def __init__(self, images: Tensor, kind: Tensor, names: tuple[str, str], store: Path) -> None:
         blue = blueness(images)
-        self.threshold = threshold(blue, kind, names) if limit is None else limit
+        self.threshold = threshold(blue, kind, names)
         rows = [(kind == CIFAR10_CLASSES.index(name)).nonzero().flatten() for name in names]
         self.row = torch.cat(rows)
         self.label = torch.arange(2).repeat_interleave(len(rows[0]))
         self.attribute = (blue[self.row] > self.threshold).long()
-        self.part = dealt(self.label, self.attribute, seed=seed)
+        self.part = dealt(self.label, self.attribute, seed=0)
         self.views = stack([seen(images[each], store) for each in rows])
 
     def kept(self, view: str, directions: int) -> tuple[Tensor, Tensor]:

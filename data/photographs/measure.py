@@ -17,7 +17,7 @@ from typing import Any
 import pandas as pd
 import torch
 from make import HERE, STORE, VIEWS, Pair
-from pictures import blueness, pairs, source, threshold
+from pictures import blueness, dealt, pairs, source, threshold
 from torch.nn.functional import one_hot
 
 from w2s_tutorial import shares
@@ -25,7 +25,7 @@ from w2s_tutorial.datasets import frozen
 from w2s_tutorial.datasets.real import PHOTOGRAPHS, photograph_features
 from w2s_tutorial.heads import fit_logistic
 from w2s_tutorial.metrics import accuracy
-from w2s_tutorial.storage import describe
+from w2s_tutorial.storage import describe, load_arrays
 from w2s_tutorial.tables import save_result, summarize
 
 HEADS, SEED = 20, 0
@@ -116,16 +116,17 @@ def repeated(store: Path) -> dict[str, frozen.FrozenFeatures]:
     ranked = pairs(blue, kind)[["first", "second"]].head(4).itertuples(index=False, name=None)
     for pair in [p for p in ranked if p not in PHOTOGRAPHS]:
         found["/".join(pair)] = again(Pair(images, kind, pair, store))
+    for pair, quantiles in ((MAIN, (0.4, 0.6)), (("truck", "ship"), ())):
+        name = "/".join(pair)
+        limits = {f"quantile {q}": threshold(blue, kind, pair, q) for q in quantiles}
+        seen = found[name]
+        picture = torch.from_numpy(load_arrays(PHOTOGRAPHS[pair])["picture"]).long()
+        for told, limit in (limits | {"15 grey levels": 15.0}).items():
+            found[f"{name}, {told}"] = replace(seen, attribute=(blue[picture] > limit).long())
     name = "/".join(MAIN)
-    limits = {f"quantile {q}": threshold(blue, kind, MAIN, q) for q in (0.4, 0.6)}
-    for told, limit in (limits | {"15 grey levels": 15.0}).items():
-        found[f"{name}, {told}"] = again(Pair(images, kind, MAIN, store, limit=limit))
-    limit = 15.0
-    found[f"truck/ship, {limit:.0f} grey levels"] = again(
-        Pair(images, kind, ("truck", "ship"), store, limit=limit)
-    )
     for seed in (1, 2, 3):
-        found[f"{name}, parts {seed}"] = again(Pair(images, kind, MAIN, store, seed=seed))
+        part = dealt(found[name].label, found[name].attribute, seed=seed)
+        found[f"{name}, parts {seed}"] = replace(found[name], part=part)
     return found | {f"{name}, border shuffled": shuffled(found[name])}
 
 

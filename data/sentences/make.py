@@ -1,7 +1,9 @@
 """What five views see of film reviews: python data/sentences/make.py
 
 About two minutes of one core; reads SST-2 (downloaded once) and three packages, see README.md.
-Writes features.npz and make.json. No text is kept, only the number of its line in SST-2's order.
+Writes features.npz, map.npz (from the encoder's 384 features to the 64 that are stored, so that one
+sentence can be looked at again) and make.json. No text is kept, only the number of its line in
+SST-2's training set, or -1 less its line in the validation set.
 """
 
 from __future__ import annotations
@@ -17,7 +19,7 @@ from torch import Tensor
 from w2s_tutorial.datasets import frozen, public
 from w2s_tutorial.datasets.frozen import PARTS
 from w2s_tutorial.networks import minilm
-from w2s_tutorial.storage import describe, save_json
+from w2s_tutorial.storage import describe, save_arrays, save_json
 
 HERE = Path(__file__).parent
 SIZES = {"labeled": 1500, "pool": 3000, "validation": 300}  # the rest is for testing
@@ -37,9 +39,22 @@ def parts(held: Tensor) -> Tensor:
     return part
 
 
+def turned(view: Tensor, pool: Tensor) -> tuple[Tensor, Tensor]:
+    """A view in the pool's leading directions (n, k), and the map (1 + d, k) that turns it there.
+
+    Row 0 of the map is where the origin goes.
+    """
+    found, d = view.double(), view.shape[1]
+    corners = torch.cat([found.new_zeros(1, d), torch.eye(d, dtype=found.dtype)])
+    rows, outside = torch.cat([found, corners]), torch.zeros(1 + d, dtype=torch.bool)
+    led = frozen.leading(rows[:, None], torch.cat([pool, outside]), DIRECTIONS)[:, 0]
+    origin, others = led[len(found)], led[len(found) + 1 :]
+    return led[: len(found)], torch.cat([origin[None], others - origin])
+
+
 def main(folder: Path) -> None:
     start = time.process_time()
-    texts, label, held = sentences()
+    texts, label, held, line = sentences()
     part = parts(held)
     pool = part == PARTS.index("pool")
     raw = {
@@ -48,18 +63,18 @@ def main(folder: Path) -> None:
         "glove": word_vectors(texts),
         "bag_of_words": bag_of_words(texts, pool, DIRECTIONS),
     }
-    views = {
-        name: frozen.leading(view[:, None], pool, DIRECTIONS)[:, 0] for name, view in raw.items()
-    }
+    led = {name: turned(view, pool) for name, view in raw.items()}
+    views = {name: view for name, (view, _) in led.items()}
     score = lexicon(texts)
     views["vader"] = score
     attribute = (score[:, 0] > 0).long()
     found = frozen.FrozenFeatures(views, label, part, attribute)
-    frozen.save(folder / "features.npz", found, eight_bits=True, held=held.byte())
+    frozen.save(folder / "features.npz", found, eight_bits=True, line=line.int())
+    save_arrays(folder / "map.npz", {"minilm": led["minilm"][1].half().numpy()}, compressed=True)
     facts = describe(
         "python data/sentences/make.py",
         code=[HERE / "phrases.py", HERE / "make.py", minilm, frozen],
-        files={"features.npz": folder / "features.npz"},
+        files={name: folder / name for name in ("features.npz", "map.npz")},
         processor_seconds=round(time.process_time() - start),
         seed=0,
         layer=LAYER,

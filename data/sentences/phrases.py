@@ -42,8 +42,11 @@ def maximal(phrases: Sequence[str]) -> list[int]:
     return sorted(kept)
 
 
-def sentences() -> tuple[list[str], Tensor, Tensor]:
-    """Phrases, labels (n,), and whether each is of GLUE's validation set (n,)."""
+def sentences() -> tuple[list[str], Tensor, Tensor, Tensor]:
+    """Phrases, labels (n,), whether each is of GLUE's validation set (n,), and its line there (n,).
+
+    A line k of the validation set is -1 - k.
+    """
     (phrases, label), (held, held_label) = sst2("train"), sst2("validation")
     # Those of the validation set count first, so that nothing that they contain is kept.
     rows = [row for row in maximal([*held, *phrases]) if row >= len(held)]
@@ -51,7 +54,8 @@ def sentences() -> tuple[list[str], Tensor, Tensor]:
     rows = [row - len(held) for row in rows if phrases[row - len(held)] not in whole]
     texts = [*(phrases[row] for row in rows), *held]
     of_held = torch.arange(len(texts)) >= len(rows)
-    return texts, torch.cat([label[rows], held_label]), of_held
+    line = torch.cat([torch.tensor(rows), -1 - torch.arange(len(held))])
+    return texts, torch.cat([label[rows], held_label]), of_held, line
 
 
 def encoded(texts: Sequence[str], layers: int, batch: int = 64) -> Tensor:

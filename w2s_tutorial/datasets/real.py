@@ -1,4 +1,4 @@
-"""What networks that others trained see of photographs: features computed here, read from data/.
+"""What networks that others trained see of photographs and sentences, read from data/.
 
     seen = photograph_features()
     sets = frozen.draw(
@@ -6,7 +6,8 @@
         minority={"labeled": 0.05, "pool": 0.3, "test": 0.5}, heads=20, seed=0,
     )
 
-How they were made, and by which rule the pictures were chosen, is told in data/photographs.
+How they were made is told in data/photographs, with the rule that chose the pictures, and in
+data/sentences.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ PHOTOGRAPHS = {
     for pair in (("automobile", "ship"), ("truck", "ship"))
 }
 """Pair of classes -> file. The border is blue more often around the second of them."""
+SENTENCES = DATA / "sentences" / "features.npz"
 
 
 def photograph_features(
@@ -45,3 +47,24 @@ def photograph_features(
     if (first, second) not in PHOTOGRAPHS:
         raise ValueError(f"the pair must be one of {list(PHOTOGRAPHS)}, got {(first, second)}")
     return load(in_clone(PHOTOGRAPHS[first, second], "a pair of photographs (1 MB)"), names)
+
+
+def sentence_features(
+    names: Sequence[str] = ("vader", "bag_of_words", "glove", "minilm_words", "minilm"),
+) -> FrozenFeatures:
+    """Film reviews of SST-2: 0 negative, 1 positive; phrases that are part of no other.
+
+    7,756 phrases: 1,500 labelled, 3,000 in the pool, 300 for validation, 2,956 in the test set.
+    Their attribute is what a list of words with moods says of them (1: positive), so that the
+    minority, groups 1 and 2, are those that it gets wrong.
+
+    Args:
+        names: "minilm", layer 5 of an encoder that others trained; "minilm_words", its embeddings
+            before any layer; "glove", means of word vectors; "bag_of_words"; "vader", the score of
+            that list, one number, 0 where it knows no word.
+
+    Raises:
+        ValueError: if a name is none of them.
+        FileNotFoundError: if the file is neither in a clone nor in the data folder.
+    """
+    return load(in_clone(SENTENCES, "film reviews (1 MB)"), names)
