@@ -40,13 +40,16 @@ ARCHITECTURE: dict[str, set[str]] = {
     "heads": {"losses"},
     "pipeline": {"heads", "metrics", "sample", "seeds"},
     "confidence": {"heads", "losses", "metrics", "pipeline", "progress", "sample", "seeds"},
+    "mixtures": {"heads"},
     "shares": {"datasets", "heads", "metrics", "pipeline", "sample", "storage", "sweeps", "tables"},
     # running, showing, checking
     "tables": {"metrics", "seeds", "storage"},
     "sweeps": {"", "progress", "storage", "tables"},
     "figures": {"tables"},
     "variants": {"storage"},
-    "checks": {"confidence", "metrics", "pipeline", "problems", "sample", "simulation"},
+    "checks": {
+        "confidence", "metrics", "mixtures", "pipeline", "problems", "sample", "simulation"
+    },
     "": {"flags"},  # and shows the rest, by name
 }
 

@@ -9,7 +9,7 @@ from conftest import ROOT
 from standin import standin
 from torch import Tensor
 
-CHAPTERS = ["question"]
+CHAPTERS = ["question", "teachers"]
 
 
 @pytest.mark.parametrize("chapter", CHAPTERS)
