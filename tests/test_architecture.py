@@ -47,9 +47,7 @@ ARCHITECTURE: dict[str, set[str]] = {
     "sweeps": {"", "progress", "storage", "tables"},
     "figures": {"tables"},
     "variants": {"storage"},
-    "checks": {
-        "confidence", "metrics", "mixtures", "pipeline", "problems", "sample", "simulation"
-    },
+    "checks": {"confidence", "metrics", "mixtures", "pipeline", "problems", "sample", "simulation"},
     "": {"flags"},  # and shows the rest, by name
 }
 
