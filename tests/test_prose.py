@@ -23,7 +23,6 @@ REBOUND = {"fig", "ax", "_"}  # names of the moment
 COLUMN = 84  # characters of code that fit beside the contents at 1280 pixels
 WIDE = {  # pages with longer lines, and how many: to be mended, not to grow
     "pool": 10,
-    "own_data": 8,
     "benchmarks": 11,
 }
 LARGE = {  # words, visible cells and figures of chapters that are still to be split
