@@ -29,7 +29,7 @@ if torch.cuda.is_available():
   part extraction 90 "$python" benchmarks/features.py
   part training 90 "$python" benchmarks/train.py
   part many 120 "$python" benchmarks/many.py
-  part chapters 150 "$python" tests/chapter_cells.py $(grep -l "^kernelspec" book/*.md)
+  part chapters 150 "$python" tests/notebook_cells.py book/*.ipynb
   if [ ${#failed[@]} -gt 0 ]; then
     printf 'FAILED: %s\n' "${failed[@]}"
     return 1

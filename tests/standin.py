@@ -9,13 +9,14 @@ can be compared with the CPU's to the last bit. Generators belong to a device, a
 from __future__ import annotations
 
 import contextlib
+import functools
 from collections.abc import Iterator
 from types import ModuleType
+from typing import NamedTuple
 
 import torch
 from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_leaves, tree_map
 from torch.utils.backend_registration import _setup_privateuseone_for_python_backend
 
 NAME = "standin"
@@ -33,6 +34,8 @@ _setup_privateuseone_for_python_backend(NAME, BACKEND)
 
 DEVICE = torch.device(NAME, 0)
 aten = torch.ops.aten
+READS = {aten._local_scalar_dense.default, aten.equal.default}
+JOINS = {aten.cat.default, aten.stack.default}
 MOVES = {aten.copy_.default, aten._to_copy.default, aten._foreach_copy_.default}
 INDEXES = {aten.index.Tensor, aten.index_put_.default, aten.index_put.default}
 INDEXES |= {aten._index_put_impl_.default, aten._unsafe_index.Tensor}
@@ -53,7 +56,7 @@ class Standin(torch.Tensor):
             device=DEVICE,
             requires_grad=False,
         )
-        made.held = held.detach()
+        made.held = held.detach() if held.requires_grad else held
         return made
 
     def __repr__(self) -> str:
@@ -84,19 +87,64 @@ class Standin(torch.Tensor):
         return run(function, args, kwargs or {})
 
 
+def _split(values, there, here):
+    """Sort the tensors of arguments into those of the device and those of the CPU."""
+    for value in values:
+        if isinstance(value, torch.Tensor):
+            (there if isinstance(value, Standin) else here).append(value)
+        elif isinstance(value, (list, tuple)):
+            _split(value, there, here)
+
+
+def _mapped(value, change):
+    """A value, or a list or tuple of them, with its tensors changed; the rest as it is."""
+    if isinstance(value, torch.Tensor):
+        return change(value)
+    if isinstance(value, (list, tuple)):
+        changed = [_mapped(part, change) for part in value]
+        named = hasattr(value, "_fields")
+        return type(value)(*changed) if named else type(value)(changed)
+    return value
+
+
+def _bare(tensor):
+    return tensor.held if isinstance(tensor, Standin) else tensor
+
+
+def _wrapped(tensor):
+    return tensor if isinstance(tensor, Standin) else Standin(tensor)
+
+
+class Kind(NamedTuple):
+    """What is asked of an operation each time."""
+
+    indexes: bool
+    joins: bool
+    moves: bool
+    reads: bool
+    mutates: bool
+
+
+@functools.cache
+def kind(function) -> Kind:
+    mutates = getattr(function, "_schema", None) is not None and function._schema.is_mutable
+    return Kind(*(function in those for those in (INDEXES, JOINS, MOVES, READS)), mutates)
+
+
 def run(function, args, kwargs):
     """One operation, as a device would do it or refuse it."""
-    tensors = [leaf for leaf in tree_leaves((args, kwargs)) if isinstance(leaf, torch.Tensor)]
-    there = [tensor for tensor in tensors if isinstance(tensor, Standin)]
-    here = [tensor for tensor in tensors if not isinstance(tensor, Standin)]
-    if function in INDEXES:  # indices may lie on the CPU, what they point into may not
+    there, here = [], []
+    what = kind(function)
+    _split(args, there, here)
+    if kwargs:
+        _split(kwargs.values(), there, here)
+    if what.indexes:  # indices may lie on the CPU, what they point into may not
         given = [args[0], *args[2:3]] if isinstance(args[0], Standin) else []
         mixed = there and (
             not given or any(not isinstance(t, Standin) and t.dim() for t in given[1:])
         )
     else:
-        joined = function in (aten.cat.default, aten.stack.default)
-        mixed = there and function not in MOVES and any(joined or t.dim() for t in here)
+        mixed = there and here and not what.moves and any(what.joins or t.dim() for t in here)
     if mixed:
         shapes = [[tuple(tensor.shape) for tensor in side] for side in (there, here)]
         raise RuntimeError(
@@ -107,24 +155,27 @@ def run(function, args, kwargs):
     goes = bool(there) if asked is None else torch.device(asked).type == NAME
     if asked is not None:
         kwargs = {**kwargs, "device": torch.device("cpu")}
-    bare = lambda leaf: leaf.held if isinstance(leaf, Standin) else leaf
-    out = function(*tree_map(bare, args), **tree_map(bare, kwargs))
-    if (
-        getattr(function, "_schema", None) is not None and function._schema.is_mutable
-    ):  # what was changed in place is what comes back
-        owners = {id(bare(tensor)): tensor for tensor in tensors}
-        out = tree_map(lambda leaf: owners.get(id(leaf), leaf), out)
+    if there:
+        bare_args = [_mapped(value, _bare) for value in args]
+        kwargs = {name: _mapped(value, _bare) for name, value in kwargs.items()}
+        out = function(*bare_args, **kwargs)
+    else:
+        out = function(*args, **kwargs)
+    if there and what.mutates:  # what was changed in place is what comes back
+        owners = {id(_bare(tensor)): tensor for tensor in (*there, *here)}
+        out = _mapped(out, lambda tensor: owners.get(id(tensor), tensor))
         for tensor in there:
             if tensor.shape != tensor.held.shape:
                 raise NotImplementedError(f"{function} changes the shape of its argument")
-    if not goes or function in (aten._local_scalar_dense.default, aten.equal.default):
-        return out
-    plain = lambda leaf: isinstance(leaf, torch.Tensor) and not isinstance(leaf, Standin)
-    return tree_map(lambda leaf: Standin(leaf) if plain(leaf) else leaf, out)
+    return _mapped(out, _wrapped) if goes and not what.reads else out
 
 
 class Mode(TorchDispatchMode):
     """Factories, which have no tensor to be recognised by."""
+
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        return False  # nothing is compiled here, and its wrapper costs as much as the operation
 
     def __torch_dispatch__(self, function, types, args=(), kwargs=None):
         return run(function, args, kwargs or {})
@@ -146,10 +197,16 @@ _kernels.impl("empty_strided", _empty, "PrivateUse1")
 _kernels.impl("_copy_from", _copy, "PrivateUse1")
 
 
+QUANTILES = {torch.quantile, torch.Tensor.quantile}
+MADE = {torch.Tensor.new_tensor, *QUANTILES}  # to be looked at even without keywords
+
+
 class Makers(TorchFunctionMode):
     """`torch.tensor` and its kin, which move what they made below any other mode."""
 
     def __torch_function__(self, function, types, args=(), kwargs=None):
+        if not kwargs and function not in MADE:
+            return function(*args)
         kwargs = dict(kwargs or {})
         if function is torch.Tensor.new_tensor and "device" not in kwargs:
             kwargs["device"] = args[0].device
@@ -172,7 +229,7 @@ class Makers(TorchFunctionMode):
             else:
                 made = function(*args, **kwargs | {"device": "cpu"})
             return made.to(DEVICE)
-        if function in (torch.quantile, torch.Tensor.quantile):  # squeeze in place inside
+        if function in QUANTILES:  # squeeze in place inside
             return run(function, args, kwargs)
         return function(*args, **kwargs)
 
