@@ -42,6 +42,10 @@ ARCHITECTURE: dict[str, set[str]] = {
     "confidence": {"heads", "losses", "metrics", "pipeline", "progress", "sample", "seeds"},
     "mixtures": {"heads"},
     "shares": {"datasets", "heads", "metrics", "pipeline", "sample", "storage", "sweeps", "tables"},
+    "whole": {
+        *("confidence", "datasets", "heads", "losses", "metrics"),
+        *("networks", "pipeline", "sample", "seeds"),
+    },
     # running, showing, checking
     "tables": {"metrics", "seeds", "storage"},
     "sweeps": {"", "progress", "storage", "tables"},

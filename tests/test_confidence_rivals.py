@@ -1,7 +1,5 @@
 """Every rival at an end where its answer is known, and away from it; all of them side by side."""
 
-from itertools import pairwise
-
 import pytest
 import torch
 from confidence_cases import pool
@@ -23,33 +21,6 @@ def close(first, second, atol=1e-3):
 def data():
     sample, x, label = pool()
     return sample, x, label, _rivals.vanilla(x, label, L2)
-
-
-def test_smoothing_ends_at_the_label_and_at_ignorance():
-    label = one_hot(torch.tensor([[0, 2]]), 3).double()
-    assert torch.equal(_rivals.smoothed(label, 0.0), label)
-    assert torch.allclose(_rivals.smoothed(label, 1.0), torch.full_like(label, 1 / 3))
-    assert torch.allclose(_rivals.smoothed(label).sum(-1), torch.ones(1, 2).double())
-
-
-def test_hardened_labels_fill_their_quota_whatever_the_bias():
-    output = torch.randn(4, 50, 2, generator=torch.Generator().manual_seed(0))
-    share = torch.tensor([0.0, 0.3, 0.5, 1.0])
-    for shift in (0.0, 7.0):
-        hard = _rivals.hardened(output + torch.tensor([0.0, shift]), share)
-        assert hard[..., 1].mean(-1).tolist() == pytest.approx(share.tolist())
-    odds = (output[1, :, 1] - output[1, :, 0])[hard[1, :, 1] > 0]
-    assert odds.min() > (output[1, :, 1] - output[1, :, 0])[hard[1, :, 1] == 0].max()
-
-
-def test_the_warm_up_is_continuous_at_its_corner():
-    """The released code jumped here: from .05 to .5."""
-    weights = [_rivals.confidence_weight(step, 100, 0.5, 0.2) for step in range(100)]
-    assert weights[0] == 0
-    assert weights[20:] == [0.5] * 80
-    steps = [b - a for a, b in pairwise(weights)]
-    assert max(steps) == pytest.approx(0.5 / 20)
-    assert _rivals.confidence_weight(0, 100, 0.5, 0.0) == 0.5
 
 
 def test_the_confidence_loss_without_confidence_is_training_on_soft_labels(data):
@@ -160,8 +131,6 @@ def test_jtt_with_weight_1_is_training_once(data):
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda: _rivals.smoothed(torch.ones(1, 2, 2), 1.5), r"amount must lie in \[0, 1\]"),
-        (lambda: _rivals.hardened(torch.ones(1, 2, 3), torch.ones(1)), "2 classes, got 3"),
         (
             lambda: _rivals.just_train_twice(None, None, None, L2, upweight=torch.tensor([0.5])),
             "upweight must be at least 1, got 0.5",

@@ -134,3 +134,22 @@ def test_many_on_another_device():
 def test_many_refuse(change, message):
     with pytest.raises(ValueError, match=message):
         run(**change)
+
+
+@pytest.mark.parametrize("together", [True, False])
+def test_who_watches_sees_every_run_as_it_is_and_changes_nothing(together):
+    seen = {}
+
+    def watch(i, done, network):
+        assert not network.training
+        assert not torch.is_grad_enabled()
+        seen[i, done] = weights(network).clone()
+
+    found = run(together=together, watch=watch, watch_at={0, 5, 12, 99})
+    assert set(seen) == {(i, done) for i in range(3) for done in (0, 5, 12)}
+    unseen = run(together=together)
+    for i, network in enumerate(NETWORKS):
+        assert torch.equal(seen[i, 0], weights(network))
+        assert torch.equal(seen[i, 12], weights(found.networks[i]))
+        assert torch.equal(seen[i, 12], weights(unseen.networks[i]))
+        assert not torch.equal(seen[i, 5], seen[i, 12])

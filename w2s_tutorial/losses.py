@@ -7,9 +7,11 @@ soft), or real values for `squared`. Nothing here averages: the caller decides o
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn.functional import one_hot
 
 Loss = Callable[[Tensor, Tensor], Tensor]
 
@@ -95,3 +97,64 @@ def generalized_cross_entropy(q: float | Tensor) -> _GeneralizedCrossEntropy:
         came = f"{float(each.min())} to {float(each.max())}" if each.numel() > 1 else q
         raise ValueError(f"q must lie in [0, 1], a number or (h,), got {came}")
     return _GeneralizedCrossEntropy(each)
+
+
+def smoothed(label: Tensor, amount: float = 0.1) -> Tensor:
+    """Label smoothing: the share `amount` of each label (..., c) is spread over all classes.
+
+    Raises:
+        ValueError: if amount leaves [0, 1].
+    """
+    if not 0 <= amount <= 1:
+        raise ValueError(f"amount must lie in [0, 1], got {amount}")
+    return (1 - amount) * label + amount / label.shape[-1]
+
+
+def hardened(output: Tensor, share: Tensor) -> Tensor:
+    """The student's own labels, as many of class 1 as the teacher gave: (..., n, 2) one-hot.
+
+    Args:
+        output: (..., n, 2) logits.
+        share: (...) in [0, 1], the share of class 1.
+
+    Raises:
+        ValueError: for more than two classes: there the loss has no published form.
+    """
+    if output.shape[-1] != 2:
+        raise ValueError(f"output must have 2 classes, got {output.shape[-1]}")
+    odds = (output[..., 1] - output[..., 0]).detach()
+    rank = odds.argsort(dim=-1, descending=True, stable=True).argsort(-1)
+    first = (rank < (share * odds.shape[-1]).round()[..., None]).long()
+    return one_hot(first, 2).to(output.dtype)
+
+
+def confidence_weight(progress: Any, *, most: float, warm_up: float) -> Any:
+    """Weight of the student's own labels: rises from 0 to `most` over a share of the training.
+
+    Args:
+        progress: share of the training that is done, a number or a tensor.
+        most: where it stays.
+        warm_up: share of the training in which it rises in a straight line; 0: it does not.
+    """
+    if warm_up == 0:
+        return most
+    risen = progress / warm_up
+    return most * (risen.clamp(max=1.0) if isinstance(risen, Tensor) else min(1.0, risen))
+
+
+def auxiliary_confidence(output: Tensor, target: Tensor, weight: float | Tensor) -> Tensor:
+    """(1 - a) CE(target) + a CE(own hard labels), of Burns et al. 2023 (arXiv 2312.09390).
+
+    The threshold of the hard labels is the one at which the n examples keep the share of
+    either class that their targets have, and no gradient passes through it.
+
+    Args:
+        output: (..., n, 2) logits of the examples that meet, such as a batch.
+        target: (..., n, 2) the teacher's labels, hard or soft.
+        weight: a in [0, 1]; see `confidence_weight`.
+
+    Returns:
+        (..., n).
+    """
+    own = hardened(output, target[..., 1].mean(-1))
+    return cross_entropy(output, (1 - weight) * target + weight * own)

@@ -11,10 +11,10 @@ from functools import partial
 
 import torch
 from torch import Tensor
-from torch.nn.functional import one_hot
 
 from w2s_tutorial.confidence.selection import confidence, keep_top, labels_of, surest_of_each
 from w2s_tutorial.heads import Heads, fit_logistic
+from w2s_tutorial.losses import confidence_weight, hardened
 
 TOL = 1e-4
 _one_step = partial(fit_logistic, max_steps=1, tol=0.0)
@@ -26,39 +26,6 @@ def vanilla(x: Tensor, label: Tensor, l2: Tensor, weight: Tensor | None = None) 
     weight = None if weight is None else weight.repeat_interleave(m, 0)
     repeated, penalty = label.repeat_interleave(m, 0), l2.to(label.dtype).repeat(len(label))
     return fit_logistic(x, repeated, l2=penalty, example_weight=weight, tol=TOL)
-
-
-def smoothed(label: Tensor, amount: float = 0.1) -> Tensor:
-    """Label smoothing: the share `amount` of each label is spread over all classes.
-
-    Raises:
-        ValueError: if amount leaves [0, 1].
-    """
-    if not 0 <= amount <= 1:
-        raise ValueError(f"amount must lie in [0, 1], got {amount}")
-    return (1 - amount) * label + amount / label.shape[-1]
-
-
-def hardened(output: Tensor, share: Tensor) -> Tensor:
-    """The student's own labels, as many of class 1 as the teacher gave: (h, n, 2) one-hot.
-
-    Args:
-        output: (h, n, 2) logits.
-        share: (h,) in [0, 1], the share of class 1.
-
-    Raises:
-        ValueError: for more than two classes: there the loss has no published form.
-    """
-    if output.shape[-1] != 2:
-        raise ValueError(f"output must have 2 classes, got {output.shape[-1]}")
-    odds = output[..., 1] - output[..., 0]
-    rank = odds.argsort(dim=-1, descending=True, stable=True).argsort(-1)
-    return one_hot((rank < (share * odds.shape[-1]).round()[:, None]).long(), 2).to(output.dtype)
-
-
-def confidence_weight(step: int, steps: int, most: float, warm_up: float) -> float:
-    """Weight of the student's own labels: rises from 0 to `most` over the first steps."""
-    return most * min(1.0, step / (warm_up * steps)) if warm_up > 0 else most
 
 
 def confidence_loss(
@@ -89,7 +56,7 @@ def confidence_loss(
     share = soft[..., 1].mean(-1)
     heads = Heads(soft.new_zeros(len(soft), x.shape[-1], 2), soft.new_zeros(len(soft), 1, 2))
     for step in range(steps):
-        a = confidence_weight(step, steps, most, warm_up)
+        a = confidence_weight(step / steps, most=most, warm_up=warm_up)
         target = (1 - a) * soft + a * hardened(heads(x), share)
         heads = _one_step(x, target, l2=penalty, start=heads)
     return heads

@@ -31,6 +31,7 @@ from w2s_tutorial.confidence.selection import (
     within_classes,
 )
 from w2s_tutorial.heads import Heads
+from w2s_tutorial.losses import smoothed
 from w2s_tutorial.metrics import accuracy, group_accuracy
 from w2s_tutorial.pipeline import soft
 from w2s_tutorial.sample import Sample
@@ -150,7 +151,7 @@ def compare_rivals(taught: Taught) -> Accuracies:
         "self-training": _rivals.self_training(x, label, _L2),
         "co-training": _rivals.co_training(*views, y, _L2),
         "small loss": _rivals.small_loss(x, label, taught.student, _L2),
-        "label smoothing": _rivals.vanilla(x, _rivals.smoothed(label), _L2),
+        "label smoothing": _rivals.vanilla(x, smoothed(label), _L2),
         "soft labels": _rivals.vanilla(x, taught.soft, _L2),
         "baseline": _rivals.vanilla(labeled.strong, y, _L2),
         "labels and pseudolabels": _rivals.vanilla(*both, _L2),

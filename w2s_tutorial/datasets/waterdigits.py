@@ -20,6 +20,7 @@ trained to see the clean digit through the photograph: data/waterdigits tells ho
 
 from __future__ import annotations
 
+import copy
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -159,11 +160,29 @@ class Backbone(nn.Module):
         features = (self.encoder(_one_batch(images)) - self.mean) / self.deviation
         return features.view(*images.shape[:-3], -1)
 
+    def trainable(self) -> nn.Sequential:
+        """A copy that can be trained on: images (n, 3, 16, 16) -> the same features (n, d)."""
+        layers = copy.deepcopy(self.encoder).requires_grad_(True)
+        return nn.Sequential(*layers, _Standardised(self.mean, self.deviation))
+
     @torch.no_grad()
     def clean(self, images: Tensor) -> Tensor:
         """The clean digits (..., 8, 8) that the network believes to see in (..., 3, 16, 16)."""
         digits = self.decoder(self.encoder(_one_batch(images)))
         return digits.view(*images.shape[:-3], 8, 8)
+
+
+class _Standardised(nn.Module):
+    mean: Tensor
+    deviation: Tensor
+
+    def __init__(self, mean: Tensor, deviation: Tensor) -> None:
+        super().__init__()
+        self.register_buffer("mean", mean.clone())
+        self.register_buffer("deviation", deviation.clone())
+
+    def forward(self, features: Tensor) -> Tensor:
+        return (features - self.mean) / self.deviation
 
 
 def backbone(name: str) -> Backbone:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import copy
 import math
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -23,6 +23,8 @@ from w2s_tutorial.networks import _checkpoints
 from w2s_tutorial.networks.train import BatchLoss, schedule
 from w2s_tutorial.seeds import Seed, generator_of
 from w2s_tutorial.storage import code_key, content_key
+
+Watch = Callable[[int, int, nn.Module], None]  # (run, steps done, network)
 
 BETAS, EPS = (0.9, 0.999), 1e-8  # of AdamW, as torch has them
 
@@ -60,6 +62,8 @@ def fit_many(
     checkpoint: Path | str | None = None,
     checkpoint_every: int = 1000,
     together: bool | None = None,
+    watch: Watch | None = None,
+    watch_at: Container[int] = (),
 ) -> Many:
     """Train r networks by AdamW; run i is `train.fit` of networks[i] with seeds[i], up to rounding.
 
@@ -79,6 +83,8 @@ def fit_many(
         checkpoint: file to write and to continue from; one after the other, with the run's number
             at its end.
         together: all at once. Default: on every device but a CPU.
+        watch: called with a run's number, the steps done and its network, in evaluation mode and
+            without gradients, whenever these steps are in `watch_at`; 0 is before the first.
 
     Raises:
         ValueError: for sizes or architectures that do not agree, batch norm, or a checkpoint that
@@ -93,10 +99,13 @@ def fit_many(
     train = partial(
         _train, loss=loss, steps=steps, batch_size=batch_size, warmup=warmup, device=device,
         weight_decay=weight_decay, micro_batch=micro_batch, checkpoint_every=checkpoint_every,
+        watch_at=watch_at,
     )  # fmt: skip
     if device.type != "cpu" if together is None else together:
         path = Path(checkpoint) if checkpoint else None
-        found = train(networks, shared, own, rates=rates, drawn=drawn, options=named, path=path)
+        found = train(
+            networks, shared, own, rates=rates, drawn=drawn, options=named, path=path, watch=watch
+        )
     else:
         each = [
             train(
@@ -107,6 +116,7 @@ def fit_many(
                 drawn=drawn[i : i + 1],
                 options={name: values[i : i + 1] for name, values in named.items()},
                 path=Path(f"{checkpoint}.{i}") if checkpoint else None,
+                watch=partial(_numbered, watch, i) if watch else None,
             )
             for i in range(r)
         ]
@@ -119,6 +129,10 @@ def fit_many(
         at = found.ended[stopped].tolist()
         warnings.warn(f"runs {stopped} stopped at steps {at}: no longer finite", stacklevel=2)
     return found
+
+
+def _numbered(watch: Watch, run: int, _: int, done: int, network: nn.Module) -> None:
+    watch(run, done, network)
 
 
 class _Objective(nn.Module):
@@ -152,6 +166,8 @@ def _train(
     micro_batch: int | None,
     path: Path | None,
     checkpoint_every: int,
+    watch: Watch | None,
+    watch_at: Container[int],
 ) -> Many:
     r, n = len(networks), len(shared[0]) if shared else own[0].shape[1]
     settings = (steps, batch_size, rates, drawn, warmup, weight_decay, micro_batch)
@@ -194,6 +210,16 @@ def _train(
     gradient = func.vmap(func.grad_and_value(objective), randomness="different")
     if r == 1:
         gradient = _alone(func.grad_and_value(objective))
+
+    def show(done: int) -> None:
+        if watch and done in watch_at:
+            _carry(copies, weights)
+            with torch.no_grad():
+                for i, one in enumerate(copies):
+                    watch(i, done, one.network.eval())
+                    one.network.train()
+
+    show(done)
     for step in range(done, steps):
         first = step % (n // batch_size) * batch_size
         if first == 0:
@@ -238,12 +264,17 @@ def _train(
             new = _adamw(*old, part, rate.view(shape), decay, step + 1)
             for before, after in zip(old, new, strict=True):
                 before.copy_(torch.where(alive.view(shape), after, before))
+        show(step + 1)
         if path and ((step + 1) % checkpoint_every == 0 or step + 1 == steps):
             told = {"draws": [draw.get_state() for draw in draws], "at_once": at_once}
             _checkpoints.save(path, key, {**state, **told, "done": step + 1})
+    _carry(copies, weights)
+    return Many([one.network.eval() for one in copies], losses.cpu(), ended.cpu())
+
+
+def _carry(copies: Sequence[nn.Module], weights: Mapping[str, Tensor]) -> None:
     for i, one in enumerate(copies):
         one.load_state_dict({name: weights[name][i] for name in weights}, strict=False)
-    return Many([one.network.eval() for one in copies], losses.cpu(), ended.cpu())
 
 
 def _alone(gradient: Any) -> Any:
