@@ -45,7 +45,10 @@ class Characters:
         return torch.tensor(rows, dtype=torch.int64).view(len(texts), length)
 
     def decode(self, text: Tensor) -> list[str]:
-        """Texts of tokens (n, t), without their padding."""
+        """Texts of tokens (n, t), without their padding; a ValueError if one is not known."""
+        if text.numel() and not 0 <= int(text.min()) <= int(text.max()) < self.tokens:
+            came = f"{int(text.min())} to {int(text.max())}"
+            raise ValueError(f"tokens must lie in 0..{self.tokens - 1}, got {came}")
         known = "\0" + self.alphabet
         return ["".join(known[token] for token in row if token != PAD) for row in text.tolist()]
 
@@ -101,6 +104,9 @@ class Decoder(nn.Module):
 
     def forward(self, text: Tensor) -> Tensor:
         """Logits (n, t, tokens) of the token after each of (n, t)."""
+        if text.dim() != 2 or text.dtype != torch.int64:
+            came = f"{tuple(text.shape)} of {text.dtype}"
+            raise ValueError(f"texts must be tokens (n, t) of torch.int64, got {came}")
         if text.shape[1] > self.context:
             raise ValueError(f"texts must have at most {self.context} tokens, got {text.shape[1]}")
         x = self.embed(text) + self.position.weight[: text.shape[1]]
@@ -159,7 +165,7 @@ def generate(
     lengths = (prompts != PAD).sum(1)
     if not bool(((prompts != PAD).cummin(1).values.sum(1) == lengths).all() & (lengths > 0).all()):
         raise ValueError("prompts must have at least one token each, and padding only after it")
-    if temperature < 0 or new < 1:
+    if not temperature >= 0 or new < 1:
         raise ValueError(f"temperature must be >= 0 and new >= 1, got {temperature} and {new}")
     generator = generator_of(seed)
     written = []

@@ -12,7 +12,7 @@ from torch.nn import functional
 
 def log_probability(network: nn.Module, text: Tensor, counts: Tensor) -> Tensor:
     """Log-probability (b,) in nats of the tokens that count, each given all before it."""
-    return -(_surprise(network(text), text) * counts[:, 1:]).sum(1)
+    return -_counted(_surprise(network(text), text), counts).sum(1)
 
 
 def next_token(network: nn.Module, text: Tensor, counts: Tensor) -> Tensor:
@@ -50,7 +50,7 @@ def preference(
     """
     output = network(chosen)
     surprise = _surprise(output, chosen)
-    won = -(surprise * chosen_counts[:, 1:]).sum(1) - chosen_reference
+    won = -_counted(surprise, chosen_counts).sum(1) - chosen_reference
     lost = log_probability(network, rejected, rejected_counts) - rejected_reference
     return -functional.logsigmoid(beta * (won - lost)) + sft * _mean(surprise, chosen_counts)
 
@@ -70,10 +70,17 @@ def distillation(
         teacher: (b, t, tokens), logits of a teacher for the token after each. To compute them as
             they are needed, call this with `teacher(text)` under `torch.no_grad`.
         soft, hard: the weights, at least 0; `fit_many` can let them change from step to step.
+
+    Raises:
+        ValueError: if the teacher's logits have another shape than the network's.
     """
     output = network(text)
+    if teacher.shape != output.shape:
+        came = f"{tuple(teacher.shape)} beside {tuple(output.shape)}"
+        raise ValueError(f"teacher must have a logit for each of the network's, got {came}")
     log_p, log_q = (logits[:, :-1].log_softmax(-1) for logits in (output, teacher))
-    divergence = functional.kl_div(log_p, log_q, reduction="none", log_target=True).sum(-1)
+    # A token that the teacher rules out adds nothing: 0 log 0 is 0, and minus infinity has no sum.
+    divergence = (log_q.exp() * (log_q.nan_to_num(neginf=0.0) - log_p)).sum(-1)
     return hard * _mean(_surprise(output, text), counts) + soft * _mean(divergence, counts)
 
 
@@ -82,5 +89,12 @@ def _surprise(output: Tensor, text: Tensor) -> Tensor:
     return functional.cross_entropy(output[:, :-1].mT, text[:, 1:], reduction="none")
 
 
+def _counted(each: Tensor, counts: Tensor) -> Tensor:
+    if each.shape != (counts := counts[:, 1:]).shape:  # one row of counts would fit all texts
+        came = f"{tuple(counts.shape)} beside {tuple(each.shape)}"
+        raise ValueError(f"counts must have one entry for each token, got {came} after the first")
+    return each * counts
+
+
 def _mean(each: Tensor, counts: Tensor) -> Tensor:
-    return (each * counts[:, 1:]).sum(1) / counts[:, 1:].sum(1).clamp_min(1)
+    return _counted(each, counts).sum(1) / counts[:, 1:].sum(1).clamp_min(1)
