@@ -41,6 +41,7 @@ ARCHITECTURE: dict[str, set[str]] = {
     "pipeline": {"heads", "metrics", "sample", "seeds"},
     "confidence": {"heads", "losses", "metrics", "pipeline", "progress", "sample", "seeds"},
     "mixtures": {"heads"},
+    "growing": {"networks", "seeds"},
     "shares": {"datasets", "heads", "metrics", "pipeline", "sample", "storage", "sweeps", "tables"},
     "whole": {
         *("confidence", "datasets", "heads", "losses", "metrics"),
