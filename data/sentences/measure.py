@@ -28,7 +28,7 @@ from w2s_tutorial.tables import save_result, summarize
 HERE = Path(__file__).parent
 HEADS, SEED, L2, POOL, STUDENT = 20, 0, 0.1, 2000, "minilm"
 LEARNED = [("glove", 200), ("glove", 500), ("bag_of_words", 200), ("bag_of_words", 500)]
-LEARNED += [("minilm_words", 200), ("minilm", 200)]
+LEARNED += [("minilm", 200)]
 """Views and labels of teachers that learn; the last is the student's own view, the control."""
 GIVEN = ("vader", "vader, zeros left out", "as many at random", "vader, exchanged")
 LABELED = 500  # of the baseline beside teachers that need none

@@ -50,7 +50,7 @@ def photograph_features(
 
 
 def sentence_features(
-    names: Sequence[str] = ("vader", "bag_of_words", "glove", "minilm_words", "minilm"),
+    names: Sequence[str] = ("vader", "bag_of_words", "glove", "minilm"),
 ) -> FrozenFeatures:
     """Film reviews of SST-2: 0 negative, 1 positive; phrases that are part of no other.
 
@@ -59,9 +59,8 @@ def sentence_features(
     minority, groups 1 and 2, are those that it gets wrong.
 
     Args:
-        names: "minilm", layer 5 of an encoder that others trained; "minilm_words", its embeddings
-            before any layer; "glove", means of word vectors; "bag_of_words"; "vader", the score of
-            that list, one number, 0 where it knows no word.
+        names: "minilm", layer 5 of an encoder that others trained; "glove", means of word vectors;
+            "bag_of_words"; "vader", the score of that list, one number, 0 where it knows no word.
 
     Raises:
         ValueError: if a name is none of them.
