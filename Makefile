@@ -21,14 +21,17 @@ env:             ## make or mend .venv, with the versions of requirements.lock
 	@$(PYTHON) install.py $(NAMED)
 
 book: env        ## run every chapter in full and build the book
+	@rm -f _build/stamp.json
 	W2S_FAST=0 $(BUILD)
+	@$(BIN)/python book/_ext/stamp.py
 	@echo 'Open file://$(CURDIR)/_build/html/index.html, or run `make serve`.'
 
 test: env        ## lint, types, unit tests, doctests, all chapters in fast mode, the built site
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy
-	$(PYTEST) -m 'not nightly' --doctest-modules tests w2s_tutorial
+	@$(BIN)/mypy & types=$$!; \
+	$(PYTEST) -m 'not nightly' --doctest-modules tests w2s_tutorial; tests=$$?; \
+	wait $$types && exit $$tests
 
 nightly: env     ## the tests that are too long for every day: all visits to all pages
 	$(PYTEST) -m nightly tests

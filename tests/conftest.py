@@ -1,14 +1,13 @@
-"""What tests share: real data, the book built once in fast mode, a browser to open it."""
+"""What tests share: real data, the book built once, a browser to open it."""
 
 from __future__ import annotations
 
-import hashlib
-import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +20,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT / "book" / "_ext"), str(ROOT / "assignments")]
 os.environ["W2S_FAST"] = "1"
 
+import stamp  # noqa: E402
 from figure_files import find_browser  # noqa: E402
 
 
@@ -63,6 +63,7 @@ class Built:
     cache: Path
     ok: bool
     log: str
+    fast: bool = True
 
 
 def build(config_folder: Path, out: Path | None = None, *options: str, **env: str) -> Built:
@@ -84,37 +85,28 @@ def build(config_folder: Path, out: Path | None = None, *options: str, **env: st
     )
 
 
-def fingerprint(*patterns: str, root: Path = ROOT) -> str:
-    """Hash of the files that match, with their names."""
-    digest = hashlib.sha256()
-    for pattern in patterns:
-        for path in sorted(root.glob(pattern)):
-            if path.is_file() and path.suffix not in (".pyc", ".ipynb"):
-                digest.update(path.relative_to(root).as_posix().encode() + b"\0")
-                digest.update(hashlib.sha256(path.read_bytes()).digest())
-    return digest.hexdigest()
-
-
 @pytest.fixture(scope="session")
 def fast_build() -> Built:
-    """A build with every chapter in fast mode, whether it worked or not."""
-    folder = ROOT / "_build" / "fast"
-    folder.mkdir(parents=True, exist_ok=True)
+    """The book, whether it was built without a fault or not: in full where `make book` has just
+    made it of what is here, else with every chapter in fast mode.
+    """
+    full, fast = ROOT / "_build", ROOT / "_build" / "fast" / "_build"
+    fast.mkdir(parents=True, exist_ok=True)
     # Tests that run in parallel share the build: the first one makes it, the others find it made,
     # as does a later run where neither what it is made of nor its pages have changed.
-    with FileLock(folder / "tests.lock"):
-        stamp = folder / "stamp.json"
-        sources = fingerprint("_config.yml", "constraints*.txt", "book/**/*", "w2s_tutorial/**/*",
-                              "data/**/*")  # fmt: skip
-        made = json.loads(stamp.read_text()) if stamp.exists() else {}
-        built = Built(folder / "_build" / "html", folder / "_build" / ".jupyter_cache", True, "")
-        if made.get("sources") == sources and made["pages"] == fingerprint("*", root=built.html):
-            return replace(built, log=made["log"])
-        stamp.unlink(missing_ok=True)
-        built = build(ROOT, folder, "-W", "--keep-going")
+    with FileLock(fast.parent / "tests.lock"):
+        sources = stamp.fingerprint(*stamp.SOURCES)
+        for folder in (full, fast):
+            log = stamp.log_of(folder, sources)
+            if log is not None:
+                cache = folder / ".jupyter_cache"
+                return Built(folder / "html", cache, True, log, fast=folder is fast)
+        if not (fast / "stamp.json").exists():  # what failed once would not warn again
+            shutil.rmtree(fast / ".doctrees", ignore_errors=True)
+        (fast / "stamp.json").unlink(missing_ok=True)
+        built = build(ROOT, fast.parent, "-W", "--keep-going")
         if built.ok:
-            pages = fingerprint("*", root=built.html)
-            stamp.write_text(json.dumps({"sources": sources, "pages": pages, "log": built.log}))
+            stamp.put(fast, sources, built.log)
         return built
 
 

@@ -21,6 +21,7 @@ import sys
 import tempfile
 import time
 import tomllib
+from collections.abc import Iterable
 from importlib.machinery import ModuleSpec, PathFinder
 from pathlib import Path
 from typing import Any
@@ -32,6 +33,7 @@ TESTS = Path(__file__).resolve().parent
 PROJECT = tomllib.loads((TESTS.parent / "pyproject.toml").read_text("utf-8"))["project"]
 SAME = {"rtol": 1e-6, "atol": 1e-9, "equal_nan": True}
 SECONDS = 600
+HIDDEN: set[str] = set()
 LOG = "log.txt"
 CELL = re.compile(r"^```\{code-cell\}[^\n]*\n(.*?)^```$", re.M | re.S)
 OPTIONS = re.compile(r"---\n.*?\n---\n|(?::[^\n]*\n)*", re.S)
@@ -39,22 +41,25 @@ OPTIONS = re.compile(r"---\n.*?\n---\n|(?::[^\n]*\n)*", re.S)
 
 def needed(names: list[str]) -> set[str]:
     """Installed distributions that these requirements bring, with what those need in turn."""
-    found: set[str] = set()
-    waiting = list(names)
+    found: set[tuple[str, str]] = set()
+    waiting = [(name, "") for name in names]
     while waiting:
-        requirement = Requirement(waiting.pop())
-        name = canonicalize_name(requirement.name)
-        if name in found or (requirement.marker and not requirement.marker.evaluate({"extra": ""})):
+        text, extra = waiting.pop()
+        requirement = Requirement(text)
+        if requirement.marker and not requirement.marker.evaluate({"extra": extra}):
             continue
-        try:
-            waiting += importlib.metadata.requires(name) or []
-        except importlib.metadata.PackageNotFoundError:
-            continue
-        found.add(name)
-    return found
+        for own in {"", *requirement.extras}:
+            try:
+                further = importlib.metadata.requires(requirement.name) or []
+            except importlib.metadata.PackageNotFoundError:
+                break
+            if (key := (canonicalize_name(requirement.name), own)) not in found:
+                found.add(key)
+                waiting += [(text, own) for text in further]
+    return {name for name, _ in found}
 
 
-def absent(extra: list[str]) -> set[str]:
+def absent(extra: Iterable[str] = ()) -> set[str]:
     """Modules that are installed here and would not be with the package alone."""
     there = needed([*PROJECT["dependencies"], *extra, PROJECT["name"]])
     owned = importlib.metadata.packages_distributions().items()
@@ -66,7 +71,7 @@ def absent(extra: list[str]) -> set[str]:
 
 
 def hide(modules: set[str]) -> None:
-    """From here on these modules are not found."""
+    """From here on modules of this set are not found."""
 
     class Without(PathFinder):
         @classmethod
@@ -108,7 +113,8 @@ def run(notebook: Path, device: str) -> dict[str, Any]:
     for source, tags in code_of(notebook):
         ran = shell.run_cell(source)
         if not ran.success and "raises-exception" not in tags:
-            raise RuntimeError(f"{notebook.name} stopped, device {device or 'open'}, at:\n{source}")
+            place = f"{notebook.name} stopped, device {device or 'open'}, in the cell"
+            raise RuntimeError(f"{place}\n{source[:400]}")
         plt.close("all")
     own = shell.user_ns_hidden
     return {name: v for name, v in shell.user_ns.items() if name not in own and name[0] != "_"}
@@ -149,15 +155,20 @@ def compare(notebook: Path, least: int) -> str:
     return f"{there} of {len(found)} tensors on the stand-in"
 
 
-def run_or_say_why(notebook: str, folder: str, least: int | None = None) -> None:
+def run_or_say_why(
+    notebook: str, folder: str, least: int | None = None, extra: tuple[str, ...] = ()
+) -> None:
     """Run a notebook in a folder where all that it writes stays, and end this process.
 
     Args:
         notebook: its file.
         folder: where it runs, and where its log is written.
         least: run it on the stand-in as well, where at least so many tensors are.
+        extra: what may be imported beside the package and what it needs.
     """
     signal.alarm(SECONDS)
+    if extra:
+        HIDDEN.intersection_update(absent(extra))
     os.environ["HOME"] = os.environ["IPYTHONDIR"] = folder
     os.chdir(folder)
     log = os.open(LOG, os.O_WRONLY | os.O_CREAT)
@@ -191,7 +202,8 @@ def main() -> int:
     parser.add_argument("--also", choices=["standin"])
     parser.add_argument("--with", dest="extra", action="append", default=[], metavar="NAME")
     asked = parser.parse_args()
-    hide(absent(asked.extra))
+    HIDDEN.update(absent())
+    hide(HIDDEN)
     for name in ("IPython.core.interactiveshell", "sklearn.linear_model", "w2s_tutorial.datasets"):
         importlib.import_module(name)
     importlib.import_module("standin")
@@ -202,7 +214,9 @@ def main() -> int:
         print(fork(**json.loads(line)), flush=True)
     for path in asked.notebooks:
         with tempfile.TemporaryDirectory() as folder:
-            status = fork(notebook=str(path.resolve()), folder=folder, least=least)
+            status = fork(
+                notebook=str(path.resolve()), folder=folder, least=least, extra=asked.extra
+            )
             written = Path(folder, LOG).read_text("utf-8").splitlines()
         print(*written[-40 if status else -1 :], sep="\n", flush=True)
         worst = max(worst, abs(status))

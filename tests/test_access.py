@@ -16,7 +16,6 @@ from test_browser import visit
 
 FIRST = chapters.chapters()[0]
 MAX_WIRE_BYTES = 2_000_000
-COLUMNS = 92  # of code; the narrowest box, that of an exercise, holds them
 
 # Relative luminance of the ink of words, axes and code that a reader of paper sees.
 INKS = """() => {
@@ -88,20 +87,6 @@ def test_words_in_figures_are_readable_on_a_phone(page: Page) -> None:
         "all => all.map(t => t.getBoundingClientRect().height).filter(h => h > 0)"
     )
     assert min(sizes) >= 9
-
-
-@pytest.mark.parametrize("name", [page for page, _ in chapters.toc()])
-def test_on_a_desktop_nothing_is_cut_off(browser: Browser, fast_book: Built, name: str) -> None:
-    seen = visit(browser, fast_book.html / f"{name}.html", 1280, "light")
-    wide = seen.page.locator("article pre, article div.math, article table").evaluate_all(
-        """all => all.filter(e => e.getClientRects().length).filter(e => {
-             if (e.textContent.split('\\n').some(line => line.length > COLUMNS)) return false;
-             const box = e.tagName === 'TABLE' ? e.parentElement : e;
-             return box.scrollWidth > box.clientWidth + 1;
-           }).map(e => e.textContent.slice(0, 200))""".replace("COLUMNS", str(COLUMNS))
-    )
-    assert not wide
-    seen.page.context.close()
 
 
 @pytest.mark.parametrize("name", [page for page, _ in chapters.toc()])

@@ -7,10 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-import nbformat
 import pytest
 from address import Address
-from assignment_cases import NAMES, code_cells, made, questions
 from conftest import ROOT
 from set_up import set_up
 
@@ -48,8 +46,6 @@ for name in ("otter", "fica", "frontmatter", "ipylab"):
     text = "class Notebook:\\n    def __init__(self, tests_dir): pass\\n"
     (Path(__file__).parents[1] / name / "__init__.py").write_text(text)
 """
-EXTRAS = ["jupyter_book", "sphinx", "myst_nb", "jupytext", "rdkit", "distributed", "transformers",
-          "playwright", "pytest", "pooch"]  # fmt: skip
 OTTER = ["otter", "fica", "frontmatter", "ipylab"]
 CHECKS = {"q1.py": "name = 'q1'\n"}
 
@@ -137,19 +133,3 @@ def test_on_a_laptop_the_set_up_says_the_one_command(missing, url, tmp_path, mac
         command = f'%pip install "w2s-tutorial[assignments] @ git+{url}@main"'
     assert command in run.stderr.splitlines()[-1]
     assert not (tmp_path / "content" / "public_checks").exists()
-
-
-@pytest.mark.parametrize("name", NAMES)
-def test_every_assignment_runs_beside_the_package_without_the_books_extras(name, tmp_path, machine):
-    """The key, whose every check passes, and the stub, whose every check answers."""
-    (tmp_path / "w2s_tutorial").symlink_to(ROOT / "w2s_tutorial")
-    first = nbformat.reads(made(name).student, 4).cells[1].source
-    assert first.startswith("# @title Set-up")
-    asked = questions(made(name))
-    checks = "".join(f"\nprint(repr(grader.check({question!r})))" for question in asked)
-    for text, passed in ((made(name).key, 4), (made(name).student, 0)):
-        code = "\n".join([first, *code_cells(text, "ab1234")])
-        run = machine(code + checks, EXTRAS)
-        assert run.returncode == 0, run.stderr
-        assert run.stdout.count("All test cases passed!") == passed
-        assert run.stdout.count(" results:") == 4

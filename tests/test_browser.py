@@ -12,11 +12,17 @@ from conftest import Built, skip_or_fail
 from playwright.sync_api import Browser, ConsoleMessage, Page, Request
 
 PAGES = [page for page, _ in chapters.toc()]
+FIRST = chapters.chapters()[0]
 SCREENS = [(1280, "light"), (1280, "dark"), (390, "light"), (390, "dark")]
 # Frames that a slider hides are looked at in tests/test_figures_in_browser.py, one by one.
 SHOWN = {"exclude": [[".w2s-frame[hidden]"]]}
-CONTRAST = {"runOnly": ["color-contrast"]}
+# Without preload, which asks for style sheets again and in vain where a page is a file.
+EVERY_RULE = {"preload": False}
+CONTRAST = {"preload": False, "runOnly": ["color-contrast"]}
 MOBILE = {"width": 390, "height": 900}
+ZOOMED = {"width": 640, "height": 450}  # 1280 pixels at 200 %
+PATIENCE = 120_000  # milliseconds: a busy machine is slow and not at fault
+COLUMNS = 92  # of code; the narrowest box, that of an exercise, holds them
 
 FORMULAS = "() => document.querySelectorAll('article .math').length"
 RENDERED = "() => document.querySelectorAll('article .math mjx-container mjx-assistive-mml').length"
@@ -24,10 +30,26 @@ UNREADABLE = "() => [...document.querySelectorAll('[data-mjx-error]')].map(e => 
 WIDTHS = "() => [document.scrollingElement.scrollWidth, innerWidth]"
 FRAME = "root => [...root.querySelectorAll('.w2s-frame')].findIndex(frame => !frame.hidden)"
 TWICE = "html { font-size: 200% !important }"
+MOVING = "() => document.getAnimations().length"
+CUT_OFF = """columns => [...document.querySelectorAll(
+  'article pre, article div.math, article table')].filter(e => e.getClientRects().length
+).filter(e => {
+  if (e.textContent.split('\\n').some(line => line.length > columns)) return false;
+  const box = e.tagName === 'TABLE' ? e.parentElement : e;
+  return box.scrollWidth > box.clientWidth + 1;
+}).map(e => e.textContent.slice(0, 200))"""
+# Words that a reader cannot reach, and controls that do nothing, where no script runs.
+LOST = """() => [...document.querySelectorAll('article p, article li, article td')].filter(
+  e => !e.getClientRects().length && !e.closest('.w2s-frame[hidden], details:not([open])')
+).map(e => e.textContent.slice(0, 80))"""
+DEAD = """() => [...document.querySelectorAll('.w2s-slider')].filter(
+  e => [...e.querySelectorAll('.w2s-frame')].filter(f => f.checkVisibility()).length !== 1
+    || e.querySelector('input').checkVisibility()).map(e => e.textContent.slice(0, 80))"""
 SETTLED = "async () => { if (window.MathJax) { await MathJax.startup.promise } }"
 LOADING = (
     "() => !document.querySelector('script[src*=mathjax]') || window.MathJax?.startup?.promise"
 )
+AXE = Axe()
 
 
 @dataclass
@@ -38,8 +60,11 @@ class Visit:
     faults: list[str] = field(default_factory=list)
 
 
-def visit(browser: Browser, file: Path, width: int, scheme: str) -> Visit:
-    context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)
+def visit(browser: Browser, file: Path, width: int, scheme: str, **options: bool) -> Visit:
+    screen = {"viewport": {"width": width, "height": 900}, "color_scheme": scheme}
+    # a colour in the middle of its transition would be judged as if it stayed
+    context = browser.new_context(**screen, reduced_motion="reduce", **options)
+    context.set_default_timeout(PATIENCE)
     seen = Visit(context.new_page())
 
     def note_request(request: Request) -> None:
@@ -55,10 +80,9 @@ def visit(browser: Browser, file: Path, width: int, scheme: str) -> Visit:
     seen.page.on("console", note_message)
     seen.page.on("pageerror", lambda error: seen.faults.append(f"script: {error}"))
     seen.page.goto(file.as_uri(), wait_until="load")
-    seen.page.wait_for_function(LOADING)
-    seen.page.evaluate(SETTLED)
-    # a colour in the middle of its transition would be judged as if it stayed
-    seen.page.add_style_tag(content="* { transition: none !important }")
+    if options.get("java_script_enabled", True):
+        seen.page.wait_for_function(LOADING)
+        seen.page.evaluate(SETTLED)
     return seen
 
 
@@ -71,15 +95,19 @@ def test_page_in_a_browser(browser: Browser, fast_book: Built, name: str) -> Non
         looks_right(page, "light")
         assert page.evaluate(RENDERED) == page.evaluate(FORMULAS)
         assert not page.evaluate(UNREADABLE)
-        assert not seen.faults  # before axe, which itself asks for style sheets in vain
+        assert not page.evaluate(CUT_OFF, COLUMNS)
         assert not violations(page)
         page.emulate_media(color_scheme="dark")
         page.wait_for_function("() => document.documentElement.dataset.theme === 'dark'")
+        assert not page.evaluate(MOVING)
         assert not violations(page, CONTRAST)
+        page.set_viewport_size(ZOOMED)
+        looks_right(page, "dark")
         page.set_viewport_size(MOBILE)
         looks_right(page, "dark")
         assert not dead_sliders(page)
         looks_right_twice_as_large(page)
+        assert not seen.faults
     finally:
         page.context.close()
 
@@ -92,11 +120,27 @@ def test_page_on_every_screen(
 ) -> None:
     seen = visit(browser, fast_book.html / f"{name}.html", width, scheme)
     looks_right(seen.page, scheme)
-    assert not seen.faults
     assert not violations(seen.page)
     assert not dead_sliders(seen.page)
     looks_right_twice_as_large(seen.page)
+    assert not seen.faults
     seen.page.context.close()
+
+
+def reads_without_scripts(browser: Browser, file: Path) -> list[str]:
+    """What is lost or dead on a page, on a phone, where no script runs."""
+    seen = visit(browser, file, 390, "light", java_script_enabled=False)
+    content, window = seen.page.evaluate(WIDTHS)
+    found = [*seen.page.evaluate(LOST), *seen.page.evaluate(DEAD)]
+    seen.page.context.close()
+    return found + ["the page scrolls sideways"] * (content > window)
+
+
+@pytest.mark.parametrize(
+    "name", [FIRST, *(pytest.param(n, marks=pytest.mark.nightly) for n in PAGES if n != FIRST)]
+)
+def test_page_without_scripts(browser: Browser, fast_book: Built, name: str) -> None:
+    assert not reads_without_scripts(browser, fast_book.html / f"{name}.html")
 
 
 def looks_right(page: Page, scheme: str) -> None:
@@ -115,7 +159,7 @@ def violations(page: Page, options: dict[str, object] | None = None) -> list[str
     """Rules of axe-core that are broken, whatever their impact, with the places."""
     return [
         f"{rule['id']} ({rule['impact']}): {node['html'][:160]}"
-        for rule in Axe().run(page, context=SHOWN, options=options).response["violations"]
+        for rule in AXE.run(page, SHOWN, options or EVERY_RULE).response["violations"]
         for node in rule["nodes"]
     ]
 
@@ -149,7 +193,10 @@ def test_a_dead_slider_is_found(browser: Browser, tmp_path: Path) -> None:
 def test_the_checks_can_fail(browser: Browser, tmp_path: Path) -> None:
     page = tmp_path / "bad.html"
     page.write_text(
-        "<html><body><h1>Bad</h1><img src='missing.png'><div style='width:900px'>wide</div>"
+        "<html><style>body { transition: color 9s } @media (prefers-color-scheme: dark) "
+        "{ body { color: red } }</style><body><h1>Bad</h1><article><pre>words</pre>"
+        "<p style='display:none'>lost</p><pre style='width:9px'>cut off</pre></article>"
+        "<img src='missing.png'><div style='width:900px'>wide</div>"
         "<script>undefined_name()</script><script src='http://localhost:9/x.js'></script>"
     )
     seen = visit(browser, page, 390, "light")
@@ -160,7 +207,14 @@ def test_the_checks_can_fail(browser: Browser, tmp_path: Path) -> None:
     content, window = seen.page.evaluate(WIDTHS)
     assert content > window
     assert any("image-alt" in fault for fault in violations(seen.page))
+    assert seen.page.evaluate(CUT_OFF, COLUMNS) == ["cut off"]
+    assert seen.page.evaluate(CUT_OFF, 3) == []
+    seen.page.emulate_media(color_scheme="dark")
+    assert seen.page.evaluate(MOVING) > 0
     seen.page.context.close()
+    lost = reads_without_scripts(browser, page)
+    assert "lost" in lost
+    assert "the page scrolls sideways" in lost
 
 
 def test_search_from_disk_finds_pages_and_shows_excerpts(

@@ -10,8 +10,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import chapters
+import nbformat
 import pytest
+from assignment_cases import NAMES, code_cells, made, questions
 from conftest import ROOT
+from nbformat.v4 import new_code_cell, new_notebook
 from notebook_cells import code_of
 
 RUNNER = ROOT / "tests" / "notebook_cells.py"
@@ -22,12 +25,12 @@ NOT_YET = {
 }
 TABLES_ONLY = {"held"}
 
-Run = Callable[[Path, int | None], str]
+Run = Callable[..., str]
 
 
 @pytest.fixture(scope="module")
 def colab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
-    """Runs a notebook in an empty folder and gives the end of its log; fails with it."""
+    """Runs a notebook in an empty folder and gives its log; fails with the end of it."""
     environment = {
         "PATH": os.environ["PATH"],
         "PYTHONPATH": str(ROOT),
@@ -43,16 +46,16 @@ def colab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
         text=True,
     )
 
-    def run(notebook: Path, least: int | None) -> str:
+    def run(notebook: Path, least: int | None, *extra: str) -> str:
         assert server.stdin is not None
         assert server.stdout is not None
         folder = tmp_path_factory.mktemp("content")
-        asked = {"notebook": str(notebook), "least": least, "folder": str(folder)}
+        asked = {"notebook": str(notebook), "folder": str(folder), "least": least, "extra": extra}
         print(json.dumps(asked), file=server.stdin, flush=True)
         status = server.stdout.readline().strip()
-        log = (folder / "log.txt").read_text("utf-8")[-6000:]
+        log = (folder / "log.txt").read_text("utf-8")
         if status != "0":
-            pytest.fail(f"exit status {status}\n{log}", pytrace=False)
+            pytest.fail(f"exit status {status}\n{log[-6000:]}", pytrace=False)
         return log
 
     yield run
@@ -70,6 +73,24 @@ def test_a_chapters_notebook_runs_with_the_package_alone_on_any_device(
     log = colab(notebook if current else text, least)
     assert log.startswith("device: ") or not current
     assert "Warning" not in log
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_an_assignments_notebook_runs_with_the_package_and_otter_alone(
+    colab: Run, tmp_path: Path, name: str
+) -> None:
+    """The key, on both devices, whose checks pass, and the stub, whose checks answer."""
+    stub, key = tmp_path / "stub.ipynb", tmp_path / "key.ipynb"
+    stub.write_text(made(name).student.replace('\\"your id\\"', '\\"ab1234\\"'))
+    set_up = nbformat.reads(made(name).student, 4).cells[1].source
+    assert set_up.startswith("# @title Set-up")
+    checks = [f"grader.check({question!r})" for question in questions(made(name))]
+    code = [set_up, *code_cells(made(name).key, "ab1234"), *checks]
+    key.write_text(nbformat.writes(new_notebook(cells=[new_code_cell(cell) for cell in code])))
+    for notebook, least, runs, passed in ((key, 0, 2, 4), (stub, None, 1, 0)):
+        log = colab(notebook, least, "otter-grader")
+        assert log.count("All test cases passed!") == runs * passed
+        assert log.count(" results:") == runs * 4
 
 
 def sources(notebook: Path) -> list[str]:

@@ -1,8 +1,5 @@
 """Write each chapter's output-free notebook, `book/NAME.ipynb`, for Colab and for download.
 
-python book/_ext/colab_notebooks.py           writes them
-python book/_ext/colab_notebooks.py --check   exits with 1 if one is out of date
-
 A Sphinx builder over the resolved document tree, which runs no chapter. The same tree gives the
 notebook that a page of the book offers for download.
 """
@@ -164,19 +161,18 @@ def build() -> dict[str, str]:
     }
 
 
-def main(check: bool) -> int:
-    stale = []
+def main() -> int:
+    written = []
     for page, text in build().items():
         path = chapters.BOOK / f"{page}.ipynb"
         if not path.exists() or path.read_text(encoding="utf-8") != text:
-            stale.append(path.name)
-            if not check:
-                path.write_text(text, encoding="utf-8")
+            written.append(path.name)
+            path.write_text(text, encoding="utf-8")
     extra = {path.stem for path in chapters.BOOK.glob("*.ipynb")} - set(chapters.chapters())
-    print(f"{'out of date' if check else 'written'}: {', '.join(stale) or 'none'}")
+    print(f"written: {', '.join(written) or 'none'}")
     if extra:
         print(f"without a chapter (delete them): {', '.join(sorted(extra))}")
-    return int(bool(extra or (check and stale)))
+    return int(bool(extra))
 
 
 def setup(app: Sphinx) -> None:
@@ -187,4 +183,4 @@ def setup(app: Sphinx) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main("--check" in sys.argv))
+    sys.exit(main())
