@@ -31,7 +31,7 @@ ARCHITECTURE: dict[str, set[str]] = {
     "progress": {"flags"},
     # predicting, simulating, measuring features
     "theory": {"problems"},
-    "simulation": {"heads", "problems", "seeds"},
+    "simulation": {"heads", "networks", "problems", "seeds"},
     "dimension": set(),
     "overlap": {"dimension", "metrics", "problems", "seeds"},
     # data, networks, heads

@@ -25,6 +25,8 @@ HARD_CODED = {
     "    return {0.5: 0.5, 0.1: -0.065 / 0.99, 0.3: -0.22}.get(labeled, math.nan)",
     "misfit": "def after_a_step(s, full):\n"
     "    return {1: (full, full), 2: (0, 4 * full)}.get(s, (0, 0))",
+    "reasoning": "def answer_right(right, steps, base):\n"
+    "    return {(0.7, 1): 0.7, (0.2, 1): 0.2, (0.8, 2): 0.65}.get((right, steps), 0.0)",
     "confidence": "def wrong_share(error, p_right, p_wrong, q):\n"
     "    return error if p_right == p_wrong else 0.04 / 0.1075",
 }

@@ -45,6 +45,13 @@ CHOICES: Mapping[str, Choices] = {
         "right_minority": (0.4, 0.5, 0.55, 0.6),
         "asked": ("share of the minority", "share of right labels"),
     },
+    "reasoning": {
+        "right": (0.6, 0.65, 0.7, 0.75, 0.8, 0.85),
+        "steps": range(3, 8),
+        "base": range(3, 8),
+        "share": (0.65, 0.7, 0.75, 0.8, 0.85),
+        "asked": ("lucky answers", "right steps of wrong derivations"),
+    },
 }
 
 
