@@ -31,7 +31,9 @@ from packaging.utils import canonicalize_name
 
 TESTS = Path(__file__).resolve().parent
 PROJECT = tomllib.loads((TESTS.parent / "pyproject.toml").read_text("utf-8"))["project"]
+# A device fits all heads at once, a CPU as many as its cache holds: sums differ in their order.
 SAME = {"rtol": 1e-6, "atol": 1e-9, "equal_nan": True}
+SAME_IN_SINGLE_PRECISION = {"rtol": 1e-4, "atol": 2e-6, "equal_nan": True}
 SECONDS = 600
 HIDDEN: set[str] = set()
 LOG = "log.txt"
@@ -149,7 +151,8 @@ def compare(notebook: Path, least: int) -> str:
         raise RuntimeError(f"{notebook.name}: only once: {sorted(set(found) ^ set(plain))}")
     for name, value in found.items():
         message = lambda words, name=name: f"{notebook.name}, {name} on the stand-in: {words}"
-        torch.testing.assert_close(value, plain[name], **SAME, msg=message)
+        same = SAME_IN_SINGLE_PRECISION if value.dtype == torch.float32 else SAME
+        torch.testing.assert_close(value, plain[name], **same, msg=message)
     if there < least:
         raise RuntimeError(f"{notebook.name}: {there} of {len(found)} tensors on the stand-in")
     return f"{there} of {len(found)} tensors on the stand-in"
