@@ -30,6 +30,7 @@ from w2s_tutorial.datasets._archives import MAX_BYTES, contents, unpack
 from w2s_tutorial.flags import flag
 
 T = TypeVar("T")
+_CHUNK = 2**16
 _SLOWEST = 1000  # bytes a second, on average: a server below that counts as stalled
 
 
@@ -171,17 +172,36 @@ def _fetch(file: File, home: Path, quiet: bool, timeout: float) -> Path:
 
 
 class _Meter:
-    """Counts what a server sends, as pooch's progress bar, and stops too much or too slow."""
+    """Counts what a server sends, byte by byte as it arrives, and stops too much or too slow."""
 
     def __init__(self, file: File, quiet: bool, timeout: float) -> None:
         self.total, self.read, self.start, self.timeout = 0, 0, time.monotonic(), timeout
         self.limit = 10 * file.size + 2**16 if file.size else MAX_BYTES
         self.shown, self.bar = not quiet and importlib.util.find_spec("tqdm") is not None, None
+        self.responses: list[Any] = []
 
     def get(self, url: str, target: Path) -> None:
-        _pooch().HTTPDownloader(progressbar=self, timeout=self.timeout)(url, str(target), None)
+        options = {"timeout": self.timeout, "hooks": {"response": self._watch}}
+        try:
+            _pooch().HTTPDownloader(chunk_size=_CHUNK, **options)(url, str(target), None)
+        finally:
+            for opened in (*self.responses, self.bar):
+                if opened is not None:
+                    opened.close()
 
-    def update(self, count: int) -> None:
+    def _watch(self, response: Any, **_: Any) -> None:
+        self.responses.append(response)
+        self.total = int(response.headers.get("content-length", 0))
+        response.raw.stream = partial(self._parts, response.raw)
+
+    def _parts(self, raw: Any, size: int, decode_content: bool) -> Iterator[bytes]:
+        # `read` waits until a whole chunk is there, however slowly it drips
+        read = getattr(raw, "read1", raw.read)
+        while part := read(size, decode_content=decode_content):
+            self._count(len(part))
+            yield part
+
+    def _count(self, count: int) -> None:
         self.read += count
         seconds = time.monotonic() - self.start
         if max(self.read, self.total) > self.limit:
@@ -192,16 +212,6 @@ class _Meter:
             self.bar = _bar(self.total)
         if self.bar is not None:
             self.bar.update(count)
-
-    def reset(self) -> None:
-        """At the end pooch counts once more, all at once."""
-        self.read, self.start = 0, time.monotonic()
-        if self.bar is not None:
-            self.bar.reset()
-
-    def close(self) -> None:
-        if self.bar is not None:
-            self.bar.close()
 
 
 def _bar(total: int) -> Any:
