@@ -1,0 +1,124 @@
+"""Agents that align each other: the task, its smallest model, who is chosen, and what is stored."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from helpers_data import ROOT, script
+
+from w2s_tutorial.networks.language import log_probability
+from w2s_tutorial.simulation import preferences as macpo
+from w2s_tutorial.tables import load_result
+
+DIGITS = torch.cartesian_prod(*[torch.arange(5)] * 4)
+
+
+def test_good_replies_are_sums_of_neighbours_in_a_circle():
+    assert macpo.good(torch.tensor([[3, 1, 4, 0]]), macpo.right_sums()).tolist() == [[4, 0, 4, 3]]
+    for x, reply in zip(DIGITS.tolist(), macpo.good(DIGITS, macpo.right_sums()), strict=True):
+        assert reply.tolist() == [(x[i] + x[(i + 1) % 4]) % 5 for i in range(4)]
+
+
+def test_wrong_sums_are_eight_and_differ_by_seed():
+    first, second = (macpo.wrong_sums(torch.Generator().manual_seed(s)) for s in (0, 1))
+    for sums in (first, second):
+        assert int((sums != macpo.right_sums()).sum()) == 8
+    assert not torch.equal(first, second)
+
+
+def test_reward_of_good_replies_of_copies_and_of_short_ones():
+    def of(reply):
+        return macpo.reward(DIGITS, macpo.texts(DIGITS, reply)[0][:, 5:])
+
+    assert (of(macpo.good(DIGITS, macpo.right_sums())) == 1).all()
+    assert float(of(DIGITS).mean()) == pytest.approx(0.2)
+    short = torch.tensor([[macpo.CHARACTERS.token("$"), 0, 0, 0, 0]]).expand(625, 5)
+    assert macpo.reward(DIGITS, short).max() == 0
+
+
+def test_texts_count_the_reply_and_its_end_and_no_padding():
+    text, counts = macpo.texts(torch.tensor([[3, 1, 4, 0]]), torch.tensor([[5, 7, 0, 0, 0]]))
+    assert macpo.CHARACTERS.decode(text) == ["3140=4$"]
+    assert counts.tolist() == [[False] * 5 + [True, True] + [False] * 3]
+
+
+def test_a_table_is_a_language_model_of_its_logits():
+    logits = torch.randn(5, 5, 5, generator=torch.Generator().manual_seed(0))
+    table = macpo.PairTable(logits)
+    reply = macpo.good(DIGITS, macpo.right_sums())
+    found = log_probability(table, *macpo.texts(DIGITS, reply))
+    by_hand = [
+        sum(float(logits[x[i], x[(i + 1) % 4]].log_softmax(0)[y[i]]) for i in range(4))
+        for x, y in zip(DIGITS.tolist(), reply.tolist(), strict=True)
+    ]
+    torch.testing.assert_close(found, torch.tensor(by_hand), atol=1e-4, rtol=1e-5)
+
+
+def test_a_table_writes_by_its_probabilities_and_always_ends():
+    half = macpo._pretrained([macpo.right_sums()], DIGITS[None], "table", [0])[0]
+    x = torch.tensor([[1, 2, 3, 4]]).expand(4000, 4)
+    reply = macpo.write(half, x, seed=0)
+    assert (reply[:, 4] == macpo.CHARACTERS.token("$")).all()
+    right = (reply[:, :4] - 1 == macpo.good(x, macpo.right_sums())).double().mean(0)
+    copied = (reply[:, :4] - 1 == x).double().mean(0)
+    assert ((right - 0.5).abs() < 4 * 0.5 / 4000**0.5).all()
+    assert (right + copied > 0.99).all()
+
+
+def test_the_likeliest_reply_of_each_prompt():
+    half = macpo._pretrained([macpo.right_sums()] * 2, DIGITS[None], "table", [0, 1])
+    x = torch.stack([DIGITS, DIGITS.flip(0)])
+    good, wrong = (
+        torch.stack([macpo.texts(d, macpo.good(d, s))[0][:, 5:] for d in x])
+        for s in (macpo.right_sums(), (macpo.right_sums() + 1) % 5)
+    )
+    mixed = [good.clone(), wrong.clone()]
+    mixed[0][:, ::2], mixed[1][:, ::2] = wrong[:, ::2], good[:, ::2]
+    chosen = macpo.likeliest(half, x, mixed)
+    # A wrong sum may be the copy, which is as likely as the right one: then the first is taken.
+    better = (chosen == good).all(-1).double().mean()
+    assert better > 0.99
+
+
+@pytest.mark.parametrize("change", [{"teachers": 0}, {"answers": 0}, {"kind": "words"}])
+def test_begin_refuses(change):
+    with pytest.raises(ValueError, match="teachers, answers >= 1 and a kind of"):
+        macpo.begin(seeds=[0], **change)
+
+
+def test_variants_of_a_seed_share_what_they_promise():
+    three, one = (macpo.begin(seeds=[5], teachers=k) for k in (3, 1))
+    assert torch.equal(three.prompts, one.prompts)
+    assert torch.equal(three.test, one.test)
+    for parts in ("student_first",):
+        assert torch.equal(getattr(three, parts)[0].table, getattr(one, parts)[0].table)
+    for parts in ("teachers_first", "teachers", "teachers_bad"):
+        assert torch.equal(getattr(three, parts)[0][0].table, getattr(one, parts)[0][0].table)
+    alike = macpo.begin(seeds=[5], teachers=2, alike=True)
+    firsts = [teacher[0].table for teacher in alike.teachers_first]
+    assert torch.equal(*firsts)
+    assert not torch.equal(*[teacher[0].table for teacher in three.teachers_first[:2]])
+    asked = {tuple(row) for row in three.prompts[0].tolist()}
+    assert not asked & {tuple(row) for row in three.test[0].tolist()}
+
+
+def test_nobody_changes_without_rounds_and_a_reference_has_a_name():
+    agents = macpo.begin(seeds=[5], teachers=1)
+    course = macpo.align(agents, rounds=0)
+    assert course["round"].tolist() == [0, 0]
+    with pytest.raises(ValueError, match='reference must be "first" or "last"'):
+        macpo.align(agents, rounds=1, reference="previous")
+
+
+def test_a_stored_seed_is_found_again_alone():
+    stored = load_result(ROOT / "data" / "preferences" / "tables.csv")
+    arms = script("preferences/make").ARMS
+    assert set(stored["arm"]) == set(arms)
+    before, during = arms["one teacher"]
+    again = macpo.align(macpo.begin(seeds=[3], **before), rounds=2, **during)
+    rows = stored.query("arm == 'one teacher' and seed == 3 and round <= 2")
+    both = again.merge(rows, on=["seed", "round", "agent"], suffixes=("", "_stored"))
+    assert len(both) == 6
+    assert (both["value"] - both["value_stored"]).abs().max() < 0.02  # single letters may turn
+    other = stored.query("arm == 'one teacher' and seed == 4 and round <= 2")
+    assert (other["value"].to_numpy() - rows["value"].to_numpy()).max() > 0.02
