@@ -3,16 +3,13 @@
 from dataclasses import replace
 from functools import partial
 
-import numpy as np
 import pytest
 import torch
-from helpers_data import ROOT
 from intrinsic_cases import small_problem
 
 from w2s_tutorial.checks import intrinsic as checks_intrinsic
 from w2s_tutorial.checks._common import CheckError
 from w2s_tutorial.problems import IntrinsicProblem
-from w2s_tutorial.tables import load_result
 from w2s_tutorial.theory import intrinsic
 
 
@@ -119,42 +116,58 @@ def risk_ratio(problem, n_pool):
     return risks.student / risks.weak
 
 
-NOISE_RUNS = load_result(ROOT / "data" / "intrinsic" / "noise.csv")
+PUBLISHED = {
+    d: IntrinsicProblem.published(n_labeled=2000, n_pool=4000, d_shared=d, noise=0.01)
+    for d in (10, 50, 90)
+}
 
 
-def audit(query, *, rank=True, sign=-1):
-    """Correlations of PGR and sign times the overlap."""
-    chosen = NOISE_RUNS.query(f"{query} and noise == 1 and form != 'thin'")
+def ratios(*, turned=False, whole=False):
     answer = {}
-    for at, rows in chosen.groupby(["form", "target", "dataset"]):
-        pair = rows[["mean", "d_shared"]]
-        pair = pair.rank() if rank else pair
-        answer[at] = sign * float(np.corrcoef(pair["mean"], pair["d_shared"])[0, 1])
+    for d, given in PUBLISHED.items():
+        parts = {"bias": intrinsic.bias, "variance": intrinsic.variance}
+        risks = {name: intrinsic.risks(given) if whole else f(given) for name, f in parts.items()}
+        answer[d] = {
+            name: float(r.weak / r.student if turned else r.student / r.weak)
+            for name, r in risks.items()
+        }
     return answer
 
 
-REAL, NATURAL = "examples == 'real'", "teacher != 'mixed'"
+def on_the_pool():
+    answer = ratios()
+    for d, p in PUBLISHED.items():
+        answer[d]["variance"] = (d + (p.d_weak - d) * p.d_strong / p.n_pool) / p.d_weak
+    return answer
 
 
-def test_check_order():
-    right = audit(f"{REAL} and {NATURAL}")
-    assert len(right) == 8
-    assert max(right.values()) == pytest.approx(0.3)
-    assert "0.30" in checks_intrinsic.check_order(right, NOISE_RUNS)
-    rounded = {at: round(value, 2) for at, value in right.items()}
-    assert "Right" in checks_intrinsic.check_order(rounded, NOISE_RUNS)
+def best_student():
+    answer = ratios()
+    for d, p in PUBLISHED.items():
+        own = intrinsic.bias(p)
+        answer[d]["bias"] = float(own.ceiling / own.weak)
+    return answer
+
+
+def test_check_parts():
+    right = ratios()
+    assert "Right" in checks_intrinsic.check_parts(right, PUBLISHED)
+    rounded = {d: {part: round(x, 3) for part, x in pair.items()} for d, pair in right.items()}
+    assert "Right" in checks_intrinsic.check_parts(rounded, PUBLISHED)
 
 
 @pytest.mark.parametrize(
     ("wrong", "hint"),
     [
-        (audit(f"{REAL} and {NATURAL}", sign=1), "minus the overlap"),
-        (audit(REAL), "built to share"),
-        (audit(f"{REAL} and {NATURAL}", rank=False), "Rank both"),
-        (audit(NATURAL), "normal examples"),
-        ({}, "no number for"),
+        (ratios(turned=True), "10, bias: .*upside down"),
+        (ratios() | {50: ratios(turned=True)[50] | {"bias": ratios()[50]["bias"]}}, "50, variance"),
+        (ratios(whole=True), "whole risks"),
+        (on_the_pool(), "10, variance: .*on the pool"),
+        (best_student(), "best student"),
+        ({10: {"bias": 1.2}}, "no variance for 10"),
+        ({}, "no bias and variance for 10"),
     ],
 )
-def test_check_order_names_the_slip(wrong, hint):
+def test_check_parts_names_the_slip(wrong, hint):
     with pytest.raises(CheckError, match=hint):
-        checks_intrinsic.check_order(wrong, NOISE_RUNS)
+        checks_intrinsic.check_parts(wrong, PUBLISHED)

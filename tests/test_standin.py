@@ -164,6 +164,7 @@ CASES |= {
     "choose_teacher": lambda f, on: f(on(BETTER), on(WORSE)),
     "promise_of_mixtures": lambda f, on: f(on(X[0].mT), on(X2[0].mT), on(X[1, :, 0])),
     "mix_teachers": lambda f, on: f(on(X[0].mT @ X[0]), on(X[1, 0])),
+    "resampled": lambda f, on: f(on(X[0]))((2, 3), torch.Generator().manual_seed(0)),
     "kl": lambda f, on: f(on(SOFT), on(OUT2.softmax(-1))),
     "negative_entropy": lambda f, on: f(on(SOFT)),
     "divergence": lambda f, on: f(
@@ -215,7 +216,6 @@ AT_HOME = {
     "networks.chemistry.": "makes data",
     "networks.molecular.": "makes data",
     "networks.smiles.": "makes data",
-    "simulation.examples.resampled": "draws for simulations, on the CPU",
     "simulation.small_networks.": "makes worlds, on the CPU",
 }
 TAKES = re.compile(r"\b(Tensor|Sample|Heads|Outcome|Images)\b")

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import argparse
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -61,27 +61,31 @@ FORMS = {
 
 
 @cache
-def seen(dataset: str) -> tuple[dict[str, Tensor], Tensor]:
-    """All examples with both values of the attribute: views (m, 64), label ±1 (m,)."""
-    features = READ[dataset]()
+def seen(dataset: str, file: Path | None = None) -> tuple[dict[str, Tensor], Tensor]:
+    """All examples with both values of the attribute: views (m, 64), label ±1 (m,).
+
+    file: features of other networks; None: those that are stored.
+    """
+    names = [name for name in (*TEACHERS[dataset], STUDENT) if name != "mixed"]
+    features = frozen.load(file, names) if file else READ[dataset]()
     views = {name: view.flatten(0, 1).double() for name, view in features.features.items()}
     return views, 2.0 * features.label.double().repeat_interleave(2) - 1
 
 
-def view_of(dataset: str, name: str, d: int, *, scaled: bool) -> Tensor:
+def view_of(dataset: str, name: str, d: int, *, scaled: bool, file: Path | None = None) -> Tensor:
     """d leading directions (m, d) of a view; "mixed" has half of them from cnn, half from STUDENT.
 
     scaled: keep each direction's variance; if not, all are 1.
     """
     if name == "mixed":
-        halves = [view_of(dataset, one, d // 2, scaled=scaled) for one in ("cnn", STUDENT)]
-        return torch.cat(halves, 1)
-    view = seen(dataset)[0][name]
+        how = {"scaled": scaled, "file": file}
+        return torch.cat([view_of(dataset, one, d // 2, **how) for one in ("cnn", STUDENT)], 1)
+    view = seen(dataset, file)[0][name]
     return view[:, :d] if scaled else principal_coordinates(view, d)
 
 
 def problem_of(
-    dataset: str, form: str, teacher: str, target: str
+    dataset: str, form: str, teacher: str, target: str, file: Path | None = None
 ) -> tuple[IntrinsicProblem, Tensor]:
     """The Gaussian problem of a teacher and the student, and the examples in its coordinates.
 
@@ -89,8 +93,9 @@ def problem_of(
     function of the student's view, which the student could learn without error.
     """
     d, n_labeled, penalty = FORMS[dataset][form]
-    weak, strong = (view_of(dataset, name, d, scaled=penalty > 0) for name in (teacher, STUDENT))
-    label = seen(dataset)[1]
+    how = {"scaled": penalty > 0, "file": file}
+    weak, strong = (view_of(dataset, name, d, **how) for name in (teacher, STUDENT))
+    label = seen(dataset, file)[1]
     sizes = {"n_labeled": n_labeled, "n_pool": 4 * n_labeled}
     problem = overlap.measured_problem(weak, strong, label, noise=1.0, **sizes)
     if target == "linear":
@@ -107,14 +112,26 @@ def predicted(problem: IntrinsicProblem, penalty: float, noise: float) -> Risks:
 
 
 def measure(
-    dataset: str, form: str, teacher: str, target: str, *, trials: int, seed: int = SEED
+    dataset: str,
+    form: str,
+    teacher: str,
+    target: str,
+    *,
+    trials: int,
+    seed: int = SEED,
+    kinds: Sequence[str] = ("real", "normal"),
+    file: Path | None = None,
 ) -> list[dict[str, Any]]:
-    """A row for real and one for normal examples at every noise level: PGR, and its interval."""
-    problem, rows = problem_of(dataset, form, teacher, target)
+    """A row for each kind of examples at every noise level: PGR, and its interval.
+
+    file: features of other networks than the stored ones.
+    """
+    problem, rows = problem_of(dataset, form, teacher, target, file)
     penalty, generator = FORMS[dataset][form].penalty, torch.Generator().manual_seed(seed)
     table: list[dict[str, Any]] = []
-    for examples, latent in (("real", resampled(rows)), ("normal", gaussian)):
-        how = {"weak_penalty": penalty, "strong_penalty": penalty, "latent": latent}
+    latents = {"real": resampled(rows), "normal": gaussian}
+    for examples in kinds:
+        how = {"weak_penalty": penalty, "strong_penalty": penalty, "latent": latents[examples]}
         clean, noisy = simulate_averaged(problem, trials=trials, seed=generator, **how)
         for noise in NOISE:
             drawn, exact = (

@@ -4,11 +4,13 @@ The supervised three paint the clean digit, as the older backbones here do, beca
 would give the label away; "cnn" is told the photograph as well. Contrast and hidden patches need
 no pretext of ours. Writes what they see of 1,396 digits into the package
 (w2s_tutorial/datasets/waterdigits_features.npz) and, here, five.json. Two minutes of one core, no
-download.
+download. --pretraining 1 --folder FOLDER trains the same networks from another seed, and writes
+what they see of the same images into FOLDER/features.npz.
 """
 
 from __future__ import annotations
 
+import argparse
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -82,9 +84,9 @@ PRETEXTS: dict[str, tuple[Any, Any]] = {
 }
 
 
-def pretrain(name: str, steps: int) -> nn.Module:
+def pretrain(name: str, steps: int, seed: int = SEED) -> nn.Module:
     """One of the five, trained on the digits and strips that are kept for pre-training."""
-    recipe, generator = RECIPES[name], torch.Generator().manual_seed(SEED)
+    recipe, generator = RECIPES[name], torch.Generator().manual_seed(seed)
     network = backbones.build(
         name,
         in_channels=3,
@@ -118,14 +120,19 @@ def dealt(label: Tensor) -> tuple[Tensor, Tensor]:
     return row, torch.arange(len(PARTS)).repeat_interleave(counts)
 
 
-def main(folder: Path, steps: Mapping[str, int], features: Path = frozen.WATERDIGITS) -> None:
+def main(
+    folder: Path,
+    steps: Mapping[str, int],
+    features: Path = frozen.WATERDIGITS,
+    pretraining: int = SEED,
+) -> None:
     composites = waterdigits.compose(seed=torch.Generator().manual_seed(SEED))
     row, part = dealt(composites.label)
     images = composites.images[row]
     views, seconds = {}, {}
     for name in RECIPES:
         start = time.process_time()
-        network = pretrain(name, steps[name])
+        network = pretrain(name, steps[name], pretraining)
         seconds[name] = round(time.process_time() - start, 1)
         seen = extract(network, images.flatten(0, 1), dtype=torch.float32)
         pool = part == PARTS.index("pool")
@@ -142,7 +149,7 @@ def main(folder: Path, steps: Mapping[str, int], features: Path = frozen.WATERDI
         code=(Path(__file__), *modules),
         files={features.name: features},
         processor_seconds=seconds,
-        seed=SEED,
+        seed=pretraining,
         steps=dict(steps),
         batch_size=BATCH,
         sizes=SIZES,
@@ -152,4 +159,12 @@ def main(folder: Path, steps: Mapping[str, int], features: Path = frozen.WATERDI
 
 if __name__ == "__main__":
     torch.set_num_threads(1)
-    main(HERE, {name: recipe.steps for name, recipe in RECIPES.items()})
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--pretraining", type=int, default=SEED, help="seed of the networks")
+    parser.add_argument("--folder", type=Path, default=HERE, help="where to write")
+    asked = parser.parse_args()
+    if asked.pretraining != SEED and asked.folder == HERE:
+        parser.error("--pretraining needs a --folder of its own: the features here are of seed 0")
+    kept = frozen.WATERDIGITS if asked.folder == HERE else asked.folder / "features.npz"
+    asked.folder.mkdir(parents=True, exist_ok=True)
+    main(asked.folder, {n: r.steps for n, r in RECIPES.items()}, kept, asked.pretraining)

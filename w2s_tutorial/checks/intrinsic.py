@@ -7,7 +7,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 import torch
-from pandas import DataFrame
 from torch import Tensor
 
 from w2s_tutorial.checks._common import require
@@ -111,39 +110,46 @@ def check_recovered_but_beaten(problem: IntrinsicProblem) -> str:
     return f"Found one: PGR {measured:.2f} and OPR {ratio:.2f}."
 
 
-def check_order(answer: Mapping[tuple[str, str, str], float], table: DataFrame) -> str:
-    """Rank correlations of PGR and minus the overlap, at noise 1, without the teacher `mixed`.
+def check_parts(
+    answer: Mapping[int, Mapping[str, float]], problems: Mapping[int, IntrinsicProblem]
+) -> str:
+    """The student's bias and variance, each divided by its teacher's.
 
     Args:
-        answer: by (form, target, dataset), for the forms cut and ridge.
-        table: as in data/intrinsic, at full length.
+        answer: name of a problem -> {"bias": ratio, "variance": ratio}.
+        problems: name -> the problem.
 
     Raises:
-        CheckError: with the setting that is missing or wrong, and the slip that gives its number.
+        CheckError: with the problem and part that is missing or wrong, and the slip that gives its
+            number.
     """
-    rows = table[table["form"].isin(["cut", "ridge"]) & (table["noise"] == 1)]
-    keys, worst = ["form", "target", "dataset"], -1.0
-    for (form, target, dataset), group in rows.groupby(keys):
-        at = str(form), str(target), str(dataset)
-        real = group[group["examples"] == "real"]
-        natural = real[real["teacher"] != "mixed"]
-        wanted = _order(natural)
-        require(at in answer, f"There is no number for {at}; give one for every {keys}.")
-        slips = {
-            "Least overlap first: correlate PGR with minus the overlap.": -wanted,
-            "`mixed` was built to share: leave it out.": _order(real),
-            "Rank both before you correlate.": natural["mean"].corr(-natural["d_shared"]),
-            "That mixes normal examples with real ones.": _order(
-                group[group["teacher"] != "mixed"]
-            ),
-        }
-        require_number(float(answer[at]), wanted, str(at), slips, tolerance=5e-3)
-        worst = max(worst, wanted)
-    return f"Right: none of the eight exceeds {worst:.2f}, so neither target nor penalty saves it."
-
-
-def _order(rows: DataFrame) -> float:
-    return float(rows["mean"].rank().corr(-rows["d_shared"].rank()))
+    for name, p in problems.items():
+        given = answer.get(name, {})
+        lacking = {"bias", "variance"} - set(given)
+        require(not lacking, f"There is no {' and '.join(sorted(lacking))} for {name}.")
+        weak, strong = ((b @ b.T @ p.target, b) for b in (p.weak_axes[0], p.strong_axes[0]))
+        missed = p.target - weak[0]
+        inherited = (strong[1].T @ missed).square().sum()
+        foreign = weak[0] - strong[1] @ (strong[1].T @ weak[0])
+        unseen = (p.target - strong[0]).square().sum()
+        g, on_pool = p.d_strong / (p.n_pool - p.d_strong - 1), p.d_strong / p.n_pool
+        rho = float(missed.square().sum())
+        bias = float(unseen + inherited + g * foreign.square().sum())
+        variance = p.d_shared + g * (p.d_weak - p.d_shared)
+        per_direction = (p.noise + rho) / (p.n_labeled - p.d_weak - 1)
+        whole = (bias + per_direction * variance) / (rho + per_direction * p.d_weak)
+        pool = (p.d_shared + on_pool * (p.d_weak - p.d_shared)) / p.d_weak
+        both = "That is the ratio of the whole risks. Split them first."
+        turned = "That is upside down: the student's over its teacher's."
+        wanted = bias / rho, variance / p.d_weak
+        own = float(unseen) / rho
+        slips = (
+            {both: whole, turned: rho / bias, "That is the error of the best student.": own},
+            {both: whole, turned: p.d_weak / variance, "That is on the pool, d_s/N.": pool},
+        )
+        for part, right, hints in zip(("bias", "variance"), wanted, slips, strict=True):
+            require_number(given[part], right, f"{name}, {part}", hints, tolerance=5e-3)
+    return "Right. The variances make the order, the biases do not."
 
 
 def _simulate(problem: IntrinsicProblem, n_pool: int | None = None) -> Risks:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import torch
@@ -82,6 +82,11 @@ class IntrinsicProblem:
     def cosines(self) -> Tensor:
         """Cosines of the canonical angles between the two ranges, min(d_weak, d_strong) of them."""
         return torch.linalg.svdvals(self.strong_axes[0].T @ self.weak_axes[0]).clamp(max=1.0)
+
+    def to(self, device: torch.device | str) -> IntrinsicProblem:
+        """The same problem on a device; what is computed from it stays there."""
+        moved = {name: getattr(self, name).to(device) for name in ("weak", "strong", "target")}
+        return replace(self, **moved)
 
     @property
     def d_shared(self) -> float:

@@ -19,7 +19,7 @@ Latent = Callable[[tuple[int, ...], torch.Generator], Tensor]  # (h, n, k) coord
 
 
 def gaussian(shape: tuple[int, ...], generator: torch.Generator) -> Tensor:
-    """Independent standard normal coordinates, which the theory assumes."""
+    """Independent standard normal coordinates on the CPU, which the theory assumes."""
     return torch.randn(shape, generator=generator, dtype=torch.float64)
 
 
@@ -68,9 +68,9 @@ def simulate_examples(
     if on not in ("fresh", "pool"):
         raise ValueError(f"on must be 'fresh' or 'pool', got {on!r}")
     n, k = problem.n_labeled, len(problem.target)
-    z = latent((trials, n + problem.n_pool, k), generator)
+    z = latent((trials, n + problem.n_pool, k), generator).to(problem.target.device)
     label = z @ problem.target
-    label = label + problem.noise**0.5 * gaussian(label.shape, generator)
+    label = label + problem.noise**0.5 * gaussian(label.shape, generator).to(label.device)
     labeled, pool = z[:, :n], z[:, n:]
     to_weak, to_strong = (b * v.sqrt() for b, v in (problem.weak_axes, problem.strong_axes))
     weak = _fit(labeled, to_weak, label[:, :n], weak_penalty)
@@ -134,7 +134,8 @@ def simulate_averaged(
     batch = max(1, 10**7 // (total * len(problem.target)))
     parts = []
     for done in range(0, trials, batch):
-        z = latent((min(batch, trials - done), total, len(problem.target)), generator)
+        shape = min(batch, trials - done), total, len(problem.target)
+        z = latent(shape, generator).to(problem.target.device)
         weak, strong, label = z @ weak_map, z @ strong_map, (z @ problem.target)[..., None]
         pool = strong[:, n:]
         taught, taught_noise = _fit_averaged(weak[:, :n], label[:, :n], weak_penalty)
@@ -174,7 +175,7 @@ def _fit(z: Tensor, factor: Tensor, label: Tensor, penalty: float) -> Tensor:
     h, n, d = x.shape
     if penalty > 0:
         # Extra examples that ask for weight 0 are the penalty, without squaring x.
-        ask = (n * penalty) ** 0.5 * torch.eye(d, dtype=x.dtype)
+        ask = (n * penalty) ** 0.5 * torch.eye(d, dtype=x.dtype, device=x.device)
         x = torch.cat([x, ask.expand(h, d, d)], 1)
         y = torch.cat([y, y.new_zeros(h, d, 1)], 1)
     weights = torch.linalg.lstsq(x, y, driver="gels").solution
@@ -183,7 +184,8 @@ def _fit(z: Tensor, factor: Tensor, label: Tensor, penalty: float) -> Tensor:
 
 def _fit_averaged(x: Tensor, y: Tensor, penalty: float) -> tuple[Tensor, Tensor]:
     """Ridge weights (h, d, c) of y (h, n, c) on x, and their covariance (h, d, d) at noise 1."""
-    gram, identity = x.mT @ x, torch.eye(x.shape[-1], dtype=x.dtype)
+    gram = x.mT @ x
+    identity = torch.eye(x.shape[-1], dtype=x.dtype, device=x.device)
     factor = torch.linalg.cholesky(gram + x.shape[-2] * penalty * identity)
     inverse = torch.cholesky_inverse(factor)
     return inverse @ (x.mT @ y), inverse @ gram @ inverse

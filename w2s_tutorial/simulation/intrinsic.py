@@ -61,9 +61,10 @@ def _simulate(problem: IntrinsicProblem, trials: int, generator: torch.Generator
     )
 
     # Labelled examples, seen through Q': the design is `rows`, the labels are `label`.
-    rows = _triangle(problem.n_labeled, axes.shape[1], trials, generator).mT
+    place = target.device
+    rows = _triangle(problem.n_labeled, axes.shape[1], trials, generator).to(place).mT
     label = rows @ in_axes
-    label = label + (problem.noise + miss_axes).sqrt() * gaussian(label.shape, generator)
+    label = label + (problem.noise + miss_axes).sqrt() * gaussian(label.shape, generator).to(place)
     fitted_weak = _solve_upper(rows[:, :d_weak, :d_weak], label[:, :d_weak])
     design = rows.new_zeros(trials, rows.shape[1], d_strong)
     design[..., :paired] = rows[..., :paired] * cosines
@@ -72,12 +73,12 @@ def _simulate(problem: IntrinsicProblem, trials: int, generator: torch.Generator
 
     # Pool. Given the student's features, what it cannot express of the lesson and what the
     # ceiling cannot express of the labels are two correlated normal noises.
-    pool = _triangle(problem.n_pool, d_strong, trials, generator)
+    pool = _triangle(problem.n_pool, d_strong, trials, generator).to(place)
     lesson = torch.nn.functional.pad(cosines * fitted_weak[:, :paired], (0, d_strong - paired))
     unseen = (fitted_weak.square().sum(1) - lesson.square().sum(1)).clamp(min=0.0)
     common = fitted_weak @ (in_weak - weak.T @ (strong @ in_strong))
     label_noise = problem.noise + miss_strong
-    true_noise, other = (gaussian((trials, d_strong), generator) for _ in range(2))
+    true_noise, other = (gaussian((trials, d_strong), generator).to(place) for _ in range(2))
     rest = (unseen - common.square() / label_noise).clamp(min=0.0).sqrt()
     lesson_noise = (common / label_noise.sqrt())[:, None] * true_noise + rest[:, None] * other
     student = lesson + _solve_upper(pool.mT, lesson_noise)

@@ -120,7 +120,7 @@ def published_student_variance(problem: IntrinsicProblem) -> Tensor:
     inherited = problem.d_shared
     cut = (problem.d_weak - inherited) * problem.d_strong / problem.n_pool
     per_direction = problem.noise / (problem.n_labeled - problem.d_weak - 1)
-    return torch.tensor(per_direction * (inherited + cut), dtype=torch.float64)
+    return problem.target.new_tensor(per_direction * (inherited + cut))
 
 
 def published_risks(problem: IntrinsicProblem) -> Risks:
