@@ -52,7 +52,10 @@ ARCHITECTURE: dict[str, set[str]] = {
     "sweeps": {"", "progress", "storage", "tables"},
     "figures": {"tables"},
     "variants": {"storage"},
-    "checks": {"confidence", "metrics", "mixtures", "pipeline", "problems", "sample", "simulation"},
+    "checks": {
+        *("confidence", "dimension", "metrics", "mixtures", "overlap", "pipeline", "problems"),
+        *("sample", "simulation"),
+    },
     "": {"flags"},  # and shows the rest, by name
 }
 

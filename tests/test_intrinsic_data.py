@@ -79,3 +79,46 @@ def test_a_short_run_writes_the_table(
     assert len(table) == 2 * 2 * len(make.NOISE)
     views = [make.view_of("waterdigits", "mixed", 20, scaled=scaled) for scaled in (True, False)]
     assert all(torch.linalg.matrix_rank(view) == 20 for view in views)
+
+
+def ranks(table: pd.DataFrame, by: list[str]) -> pd.Series:
+    return table.groupby(by)[["mean", "d_shared"]].apply(
+        lambda rows: -rows["mean"].rank().corr(rows["d_shared"].rank())
+    )
+
+
+def test_other_seeds_are_other_networks_and_the_readme_has_their_order(stored: pd.DataFrame):
+    table = load_result(FOLDER / "seeds.csv")
+    keys = ["dataset", "teacher", "noise"]
+    known = stored.query("form == 'cut' and target == 'label' and examples == 'real'")
+    first = table.query("pretraining == 0").set_index(keys)
+    pd.testing.assert_frame_equal(
+        first[["mean", "theory"]], known.set_index(keys)[["mean", "theory"]]
+    )
+    for _, rows in table.query("pretraining > 0").groupby("pretraining"):
+        other = rows.set_index(keys)["mean"]
+        assert (other - first["mean"].loc[other.index]).abs().max() > 0.02
+    assert (table["mean"] - table["theory"]).abs().max() < 0.03
+    natural = table.query("teacher != 'mixed' and noise == 1")
+    text = (FOLDER / "README.md").read_text(encoding="utf-8")
+    for dataset, found in ranks(natural, ["dataset", "pretraining"]).groupby("dataset"):
+        assert f"| {dataset} | {' | '.join(f'{value:.1f}' for value in found)} |" in text
+
+
+def test_a_short_run_of_other_seeds(
+    make: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(make, "TEACHERS", {"waterdigits": ("simclr",)})
+    with pytest.raises(FileNotFoundError, match="waterdigits_1/features"):
+        make.others(tmp_path, tmp_path)
+    (tmp_path / "waterdigits_3").mkdir()
+    copy = tmp_path / "waterdigits_3" / "features.npz"
+    copy.write_bytes(make.FILES["waterdigits"].read_bytes())
+    table = make.others(tmp_path, tmp_path, trials=20)
+    keys, one = ["noise"], "dataset == 'waterdigits' and teacher == 'simclr'"
+    same, known = (
+        table.query(f"{one} and pretraining == {seed}").set_index(keys) for seed in (3, 0)
+    )
+    assert (same["theory"] - known["theory"]).abs().max() < 1e-4, "the same features again"
+    error = ((same["high"] - same["low"]) ** 2 + (known["high"] - known["low"]) ** 2) ** 0.5 / 3.92
+    assert ((same["mean"] - known["mean"]) / error).abs().max() < 4

@@ -26,7 +26,6 @@ WIDE = {  # pages with longer lines, and how many: to be mended, not to grow
     "benchmarks": 11,
 }
 LARGE = {  # words, visible cells and figures of chapters that are still to be split
-    "discrepancy": (3065, 43, 10),
     "pool": (2739, 25, 7),
 }
 QUIET = {"remove-input", "hide-input"}

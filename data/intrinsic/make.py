@@ -3,6 +3,15 @@
 Teachers and the student `resnet` of Dominoes and waterdigits, from the stored features; examples
 are drawn from the rows at hand, and again from a normal distribution with the same covariance, for
 which theory must hold. Writes noise.csv with its provenance.
+
+Networks of other pre-training seeds, half an hour of one core each, and then a minute:
+
+    python data/dominoes/make.py --pretraining 1 --folder FOLDER/dominoes_1
+    python data/waterdigits/five.py --pretraining 1 --folder FOLDER/waterdigits_1
+    python data/intrinsic/make.py --others FOLDER
+
+writes seeds.csv: PGR on real examples in the form "cut" with target "label". Its rows of seed 0 are
+those of noise.csv; images and draws are the same for all seeds.
 """
 
 from __future__ import annotations
@@ -15,6 +24,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import pandas as pd
 import torch
 from pandas import DataFrame
 from torch import Tensor
@@ -26,7 +36,7 @@ from w2s_tutorial.metrics import bootstrap_interval, pgr
 from w2s_tutorial.problems import IntrinsicProblem, Risks
 from w2s_tutorial.simulation.examples import gaussian, resampled, simulate_averaged
 from w2s_tutorial.storage import describe
-from w2s_tutorial.tables import save_result
+from w2s_tutorial.tables import load_result, save_result
 from w2s_tutorial.theory import intrinsic
 
 HERE = Path(__file__).parent
@@ -171,8 +181,55 @@ def main(folder: Path = HERE, trials: int = TRIALS) -> DataFrame:
     return table
 
 
+COLUMNS = ["pretraining", "dataset", "teacher", "noise", "mean", "low", "high", "theory"]
+COLUMNS += ["weak_excess", "d_shared"]
+
+
+def others(features: Path, folder: Path = HERE, trials: int = TRIALS) -> DataFrame:
+    """The order of teachers with networks of other pre-training seeds; writes seeds.csv.
+
+    Args:
+        features: a folder with DATASET_SEED/features.npz of data sets and seeds.
+
+    Raises:
+        FileNotFoundError: if there is none.
+    """
+    start = time.process_time()
+    found = sorted(features.glob("*_[0-9]/features.npz"))
+    files = {path.parent.name: path for path in found if path.parent.name[:-2] in FILES}
+    if not files:
+        names = ", ".join(f"{name}_1/features.npz" for name in FILES)
+        raise FileNotFoundError(f"{features} must hold features of other networks, as {names}")
+    rows = [
+        {"pretraining": int(place[-1]), **row}
+        for place, file in files.items()
+        for teacher in TEACHERS[place[:-2]]
+        for row in measure(
+            place[:-2], "cut", teacher, "label", trials=trials, kinds=("real",), file=file
+        )
+    ]
+    first = load_result(HERE / "noise.csv").query(
+        "form == 'cut' and target == 'label' and examples == 'real'"
+    )
+    table = pd.concat([first.assign(pretraining=0), DataFrame(rows)], ignore_index=True)
+    facts = describe(
+        "python data/intrinsic/make.py --others FOLDER",
+        files={**files, "noise.csv": HERE / "noise.csv"},
+        processor_seconds=round(time.process_time() - start),
+        seed=SEED,
+        trials=trials,
+    )
+    save_result(table[COLUMNS], folder / "seeds.csv", facts)
+    return table[COLUMNS]
+
+
 if __name__ == "__main__":
     torch.set_num_threads(1)
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--trials", type=int, default=TRIALS)
-    main(trials=parser.parse_args().trials)
+    parser.add_argument("--others", type=Path, metavar="FOLDER", help="features of other networks")
+    asked = parser.parse_args()
+    if asked.others:
+        others(asked.others, trials=asked.trials)
+    else:
+        main(trials=asked.trials)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
-import torch
 from pandas import DataFrame
 from torch import Tensor
 
@@ -22,34 +21,36 @@ _AXES = 4  # leading directions of either view
 Views = tuple[Tensor, Tensor]
 
 
-def check_shared_dimension(candidate: Callable[[Tensor, Tensor], float]) -> str:
-    """A function (weak (m, d_w), strong (m, d_s)) -> correlation dimension, without its bias.
+def check_noisy_end(candidate: Callable[..., float]) -> str:
+    """A function (n_labeled, n_pool, d_weak, d_strong, d_shared) -> PGR under endless label noise.
 
     Raises:
-        CheckError: with the two views on which it fails, and the slip if there is one.
+        CheckError: with the sizes on which it fails, and the slip if there is one.
     """
-    for m, d_weak, d_strong, common in ((60, 5, 4, 0), (60, 6, 6, 6), (200, 8, 5, 3)):
-        weak, strong = _views(m, d_weak, d_strong, common)
-        left, right = (torch.linalg.qr(view - view.mean(0)).Q for view in (weak, strong))
-        cosines = torch.linalg.svdvals(left.T @ right)
-        raw = float(cosines.square().sum())
-        bare = [torch.linalg.qr(view).Q for view in (weak, strong)]
-        uncentred = float((bare[0].T @ bare[1]).square().sum())
-
-        def freed(raw: float, m: int, d: int = d_weak, e: int = d_strong) -> float:
-            return (m * raw - d * e) / (m + raw - d - e)
-
+    for sizes in ((200, 800, 16, 16, 6.0), (60, 100, 20, 10, 0.0), (400, 90, 30, 40, 12.5)):
+        n, pool, d_weak, d_strong, d_shared = sizes
+        spent, lavish = n - d_weak - 1, n
+        returned = (d_weak - d_shared) * d_strong / (pool - d_strong - 1)
+        on_pool = (d_weak - d_shared) * d_strong / pool
+        weak, student = d_weak / spent, (d_shared + returned) / spent
+        ceiling = d_strong / (n + pool - d_strong - 1)
         slips = {
-            "That is the sum in this sample. Remove what chance adds to it.": raw,
-            "Centring costs one example: put m - 1 where you have m.": freed(raw, m),
-            "Centre both views first: a common mean is no shared direction.": freed(uncentred, m),
-            "Take away the chance value, and also divide by what it scales.": raw
-            - d_weak * d_strong / (m - 1),
-            "Square the correlations before you sum them.": float(cosines.sum()),
+            "That is on the pool's own examples; PGR here is on fresh ones.": _recovered(
+                weak, (d_shared + on_pool) / spent, ceiling
+            ),
+            "The ceiling is not perfect: its labels are noisy too.": _recovered(weak, student, 0),
+            "The ceiling learns from labelled set and pool together.": _recovered(
+                weak, student, d_strong / (pool - d_strong - 1)
+            ),
+            "That is for an endless pool.": _recovered(weak, d_shared / spent, ceiling),
+            "A fit spends examples: n - d - 1, not n.": _recovered(
+                d_weak / lavish, (d_shared + returned) / lavish, d_strong / (n + pool)
+            ),
         }
-        at = f"{m} examples, {d_weak} and {d_strong} features, {common} in common"
-        require_number(candidate(weak, strong), freed(raw, m - 1), at, slips, tolerance=1e-5)
-    return "Right: nothing shared gives about 0, everything shared gives all."
+        got = candidate(*sizes)
+        at = "n={}, N={}, d_weak={}, d_strong={}, d_shared={}".format(*sizes)
+        require_number(got, _recovered(weak, student, ceiling), at, slips)
+    return "Right: under endless noise sizes and overlap decide, and nothing that anybody knows."
 
 
 def check_turn(noise: float, stranger: IntrinsicProblem, relative: IntrinsicProblem) -> str:
@@ -153,21 +154,13 @@ def check_order(answer: Mapping[tuple[str, str, str], float], table: DataFrame) 
     return f"Right: none of the eight exceeds {worst:.2f}, so neither target nor penalty saves it."
 
 
+def _recovered(weak: float, student: float, ceiling: float) -> float:
+    return (weak - student) / (weak - ceiling)
+
+
 def _lead(*risks: Tensor) -> Tensor:
     """PGR of the first three roles minus PGR of the last three."""
     return pgr(*risks[:3]) - pgr(*risks[3:])
-
-
-def _views(m: int, d_weak: int, d_strong: int, common: int) -> Views:
-    """Two views (m, any) with this many directions in common, rotated and off centre."""
-    draw = {"generator": torch.Generator().manual_seed(m), "dtype": torch.float64}
-    shared = torch.randn(m, common, **draw)  # type: ignore[call-overload]
-    views = []
-    for d in (d_weak, d_strong):
-        own = torch.randn(m, d - common, **draw)  # type: ignore[call-overload]
-        turn = torch.randn(d, d, **draw)  # type: ignore[call-overload]
-        views.append(torch.cat([shared, own], 1) @ turn + 3)
-    return views[0], views[1]
 
 
 def _surely_positive(values: Tensor) -> bool:
