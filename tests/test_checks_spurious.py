@@ -8,6 +8,7 @@ from spurious_cases import aligned
 
 from w2s_tutorial.checks import spurious as checks
 from w2s_tutorial.checks._common import CheckError
+from w2s_tutorial.metrics import t_half_width
 
 
 def right(labeled, pool, test, weak, carried, p_shared):
@@ -101,44 +102,59 @@ def test_what_takes_too_long_is_refused():
         checks.check_hidden_harm(replace(keen(), n_pool=20_000))
 
 
-def audited(law, *, rows="fit == 'logistic' and where == 'all' and order != 'same'"):
-    law = law.query(rows)
-    above = law["steepness"] > law["steepness_half"]
-    every = above.groupby(law["strong"]).all()
-    return int(every.sum()), len(every)
+def removed(weak, student, share, *, over=None):
+    of_set = torch.tensor([1 - share, share] if over is None else over, dtype=weak.dtype)
+    return 1 - float((student.mean(0) @ of_set) / (weak.mean(0) @ of_set))
 
 
-def pairs(law):
-    law = law.query("fit == 'logistic' and where == 'all' and order != 'same'")
-    return int((law["steepness"] > law["steepness_half"]).sum()), len(law)
+def worse(difference):
+    half = t_half_width(difference.std(0) / len(difference) ** 0.5, len(difference))
+    return int((difference.mean(0) > half).sum())
 
 
-def means(law):
-    law = law.query("fit == 'logistic' and where == 'all' and order != 'same'")
-    by_network = law.groupby("strong")[["steepness", "steepness_half"]].mean()
-    return int((by_network["steepness"] > by_network["steepness_half"]).sum()), len(by_network)
+def headline(weak, student, share):
+    return removed(weak, student, share), worse(student - weak)
 
 
-def once(law):
-    law = law.query("fit == 'logistic' and where == 'all' and order != 'same'")
-    above = (law["steepness"] > law["steepness_half"]).groupby(law["strong"]).any()
-    return int(above.sum()), len(above)
+def of_means(weak, student, share):
+    return removed(weak, student, share), int((student.mean(0) > weak.mean(0)).sum())
+
+
+def unpaired(weak, student, share):
+    ends = [t_half_width(r.std(0) / len(r) ** 0.5, len(r)) for r in (weak, student)]
+    apart = student.mean(0) - ends[1] > weak.mean(0) + ends[0]
+    return removed(weak, student, share), int(apart.sum())
+
+
+def of_ratios(weak, student, share):
+    by_trial = removed_by_trial(weak, student, share)
+    return float(by_trial.mean()), worse(student - weak)
+
+
+def removed_by_trial(weak, student, share):
+    of_set = torch.tensor([1 - share, share], dtype=weak.dtype)
+    return 1 - (student @ of_set) / (weak @ of_set)
+
+
+def of_groups(weak, student, share):
+    by_group = 1 - student.mean(0) / weak.mean(0)
+    return float((1 - share) * by_group[0] + share * by_group[1]), worse(student - weak)
 
 
 @pytest.mark.parametrize(
     ("wrong", "hint"),
     [
-        (pairs, "6 of 8. Those are pairs"),
-        (once, "ask for every teacher"),
-        (means, "A mean above 0"),
-        (lambda law: audited(law, rows="fit == 'logistic' and where == 'all'"), "only teaches"),
-        (lambda law: audited(law, rows="where == 'all' and order != 'same'"), "Which rows count"),
-        (lambda law: audited(law, rows="fit == 'logistic' and order != 'same'"), "Which rows"),
-        (lambda law: (0, 0), "Group the rows"),
-        (lambda law: 2, "Return two numbers"),
+        (lambda w, s, e: (removed(w, s, e, over=[0.5, 0.5]), worse(s - w)), "counts both groups"),
+        (lambda w, s, e: (removed(w, s, 1 - e), worse(s - w)), "second column is rare"),
+        (of_groups, "averages the groups' ratios"),
+        (of_ratios, "averages a ratio per trial"),
+        (of_means, "is not an interval above"),
+        (unpaired, "difference in each trial"),
+        (lambda w, s, e: (removed(w, s, e), 2), "Which groups"),
+        (lambda w, s, e: removed(w, s, e), "Return two numbers"),
     ],
 )
-def test_check_audit(wrong, hint):
-    assert "Right" in checks.check_audit(audited)
+def test_check_headline(wrong, hint):
+    assert "groups that pay" in checks.check_headline(headline)
     with pytest.raises(CheckError, match=hint):
-        checks.check_audit(wrong)
+        checks.check_headline(wrong)

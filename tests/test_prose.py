@@ -22,12 +22,9 @@ WORD = re.compile(r"[^\W\d_][\w'’-]*")
 REBOUND = {"fig", "ax", "_"}  # names of the moment
 COLUMN = 84  # characters of code that fit beside the contents at 1280 pixels
 WIDE = {  # pages with longer lines, and how many: to be mended, not to grow
-    "pool": 10,
     "benchmarks": 11,
 }
-LARGE = {  # words, visible cells and figures of chapters that are still to be split
-    "pool": (2739, 25, 7),
-}
+LARGE: dict[str, tuple[int, int, int]] = {}  # words, cells, figures of chapters still to be split
 QUIET = {"remove-input", "hide-input"}
 METRIC = r"accurac|PGR|OPR|gain|misfit|error rate|risk"
 

@@ -1,8 +1,9 @@
-"""The same gains with networks trained from another seed: python data/dominoes/pretraining.py FILE.
+"""The same gains with networks of other seeds: python data/dominoes/pretraining.py FILE_1 FILE_2.
 
-FILE is the features.npz of `make.py --pretraining 1 --folder FOLDER`; seed 0 is the one here.
-Writes pretraining.csv, about ten seconds of one core. Images, parts and draws of heads are the same
-for both seeds, so that only the networks differ.
+FILE_K is the features.npz of `make.py --pretraining K --folder FOLDER`; seed 0 is the one here.
+Writes pretraining.csv, about twenty seconds of one core. Images, parts and draws of heads are the
+same for all seeds, so that only the networks differ. All pairs at more mixtures:
+data/spurious/seeds.py.
 """
 
 from __future__ import annotations
@@ -37,13 +38,13 @@ def gains(path: Path | str, students: list[str], heads: int = measure.HEADS) -> 
     return summarize(raw, [*AXES, "role"])
 
 
-def main(path: Path, folder: Path = Path(__file__).parent) -> None:
-    start, files = time.process_time(), {0: frozen.DOMINOES, 1: path}
+def main(paths: list[Path], folder: Path = Path(__file__).parent) -> None:
+    start, files = time.process_time(), dict(enumerate([frozen.DOMINOES, *paths]))
     students = [name for name in frozen.BACKBONES if name != "cnn"]
     found = [gains(file, students).assign(pretraining=seed) for seed, file in files.items()]
     table = pd.concat(found, ignore_index=True)
     facts = describe(
-        "python data/dominoes/pretraining.py FILE",
+        "python data/dominoes/pretraining.py FILE_1 FILE_2",
         files={f"pretraining {seed}": file for seed, file in files.items()},
         processor_seconds=round(time.process_time() - start),
         seed=measure.SEED,
@@ -58,4 +59,4 @@ def main(path: Path, folder: Path = Path(__file__).parent) -> None:
 
 if __name__ == "__main__":
     torch.set_num_threads(1)
-    main(Path(sys.argv[1]))
+    main([Path(name) for name in sys.argv[1:]])

@@ -71,14 +71,22 @@ def order() -> dict[tuple[str, str, str], str]:
     return found
 
 
-def run(dataset: str, pairs: list[tuple[str, str]], **changes: Any) -> pd.DataFrame:
-    """The package's grid with this script's settings, each fit with its penalty."""
+def run(
+    dataset: str,
+    pairs: list[tuple[str, str]],
+    seen_by: frozen.FrozenFeatures | None = None,
+    **changes: Any,
+) -> pd.DataFrame:
+    """The package's grid with this script's settings, each fit with its penalty.
+
+    `seen_by`: other features of the same images than those stored.
+    """
     n, pool, test = SIZES[dataset]
     settings: dict[str, Any] = {"minority_labeled": ETAS, "minority_pool": ETAS, "fit": shares.FITS}
     settings |= {"n_labeled": (n,), "n_pool": (pool,), "n_test": test, "heads": HEADS} | changes
-    seen_by, fits = seen(dataset), settings.pop("fit")
+    view, fits = seen_by or seen(dataset), settings.pop("fit")
     return pd.concat(
-        [shares.grid(seen_by, pairs, seed=SEED, fit=(f,), l2=L2[f], **settings) for f in fits]
+        [shares.grid(view, pairs, seed=SEED, fit=(f,), l2=L2[f], **settings) for f in fits]
     )
 
 

@@ -6,7 +6,6 @@ import math
 from collections.abc import Callable
 from dataclasses import replace
 
-import pandas as pd
 import torch
 from torch import Tensor
 
@@ -20,17 +19,11 @@ _ASKED = (  # labelled, pool and test share, shifts seen by weak and carried by 
     (0.5, 0.1, 1.0, (0.0, 3.0), (1.0, 1.0)),
 )
 
-_AUDITED = [  # strong, order, fit, where, steepness; half of every interval is .5
-    *(("a", "up", "logistic", "all", b) for b in (1.0, 2.0)),
-    *(("b", "up", "logistic", "all", b) for b in (0.8, 0.7)),
-    *(("c", "down", "logistic", "all", b) for b in (1.5, 0.2)),
-    *(("d", "level", "logistic", "all", b) for b in (3.0, -2.0)),
-    ("a", "same", "logistic", "all", -1.0),
-    ("e", "same", "logistic", "all", 1.0),
-    ("b", "up", "ridge", "all", -1.0),
-    ("b", "up", "logistic", "minority", -1.0),
-]
-_HOLDING = (2, 4)
+_HEADLINES = (  # share of the minority, student's risks in units of the teacher's, scatter
+    (0.05, (0.6, 1.5), 0.1),
+    (0.2, (0.7, 1.02), 0.4),
+    (0.1, (0.9, 1.04), 0.02),
+)
 
 
 def check_student_risk(candidate: Callable[..., float]) -> str:
@@ -138,33 +131,67 @@ def check_readings_disagree(problem: SpuriousProblem) -> str:
     return f"Found one. {found}."
 
 
-def check_audit(candidate: Callable[[pd.DataFrame], tuple[int, int]]) -> str:
-    """A function (law) -> (student networks whose every interval lies above 0, student networks).
+def check_headline(candidate: Callable[[Tensor, Tensor, float], tuple[float, int]]) -> str:
+    """A function (weak, student, share) -> (part of the weak risk removed, groups made worse).
 
-    law has a row for each pair, fit and group, with columns weak, strong, order, fit, where,
-    steepness, steepness_half. Only logistic heads, where "all", and two different networks count.
+    weak, student: risks (h, 2) by trial, of majority and minority; share: of the minority in the
+    test set. Worse: the 95 % interval of student - weak, paired by trial, lies above 0.
 
     Raises:
-        CheckError: with what was counted instead.
+        CheckError: with the risks on which the answer is wrong.
     """
-    rows = pd.DataFrame(_AUDITED, columns=["strong", "order", "fit", "where", "steepness"])
-    law = rows.assign(weak=[f"teacher {i}" for i in range(len(rows))], steepness_half=0.5)
-    answer = candidate(law.copy())
-    require(
-        isinstance(answer, tuple) and len(answer) == 2,
-        f"Return two numbers, those that hold and all: yours is {answer!r}.",
-    )
-    slips = {
-        (6, 8): "Those are pairs. How many student networks are there?",
-        (4, 4): "One interval above 0 is not enough: ask for every teacher.",
-        (3, 4): "A mean above 0 is not an interval above 0.",
-        (2, 5): "A network that only teaches itself has no teacher to speak of.",
-        (1, 4): "Which rows count: logistic heads, averages, two different networks?",
-    }
-    hint = slips.get((int(answer[0]), int(answer[1])), "Group the rows by student network.")
-    got = f"{answer[0]} of {answer[1]}"
-    require(answer == _HOLDING, "{} of {} is right, yours is {}. {}".format(*_HOLDING, got, hint))
-    return "Right: networks are counted, and each has to hold beside every teacher."
+    for share, factor, scatter in _HEADLINES:
+        g = torch.Generator().manual_seed(0)
+        weak = torch.rand(12, 2, generator=g, dtype=torch.float64) + torch.tensor([0.5, 2.0])
+        own = scatter * torch.randn(12, 2, generator=g, dtype=torch.float64)
+        own = own - own.mean(0)  # so that the means are exactly those asked for
+        student = weak * torch.tensor(factor, dtype=torch.float64) + own
+        answer = candidate(weak.clone(), student.clone(), share)
+        require(
+            isinstance(answer, tuple) and len(answer) == 2,
+            f"Return two numbers, the part removed and the groups: yours is {answer!r}.",
+        )
+        part, groups = _removed(weak, student, share), _worse(student - weak)
+        by_group = 1 - student.mean(0) / weak.mean(0)
+        slips = {
+            _removed(weak, student, 0.5): "That counts both groups alike. The test set does not.",
+            _removed(weak, student, 1 - share): "Whose share is it? The second column is rare.",
+            float((1 - share) * by_group[0] + share * by_group[1]): "That averages the groups' "
+            "ratios. Average risks over the test set, then divide.",
+            float((1 - _over(student, share) / _over(weak, share)).mean()): "That averages a ratio "
+            "per trial. Take means over trials first.",
+        }
+        got = float(answer[0])
+        hint = next((h for slip, h in slips.items() if math.isclose(got, slip, rel_tol=1e-6)), "")
+        at = f"share {share}, student's risks {factor} times the teacher's"
+        require(
+            math.isclose(got, part, rel_tol=1e-6),
+            f"At {at}: {part:.4g} removed is right, yours is {got:.4g}. {hint}",
+        )
+        apart = int(sum(interval(student[:, i])[0] > interval(weak[:, i])[1] for i in (0, 1)))
+        slips_of = {
+            int((student.mean(0) > weak.mean(0)).sum()): "A mean above 0 is not an interval above.",
+            apart: "Take the difference in each trial: teacher and student saw the same labels.",
+        }
+        hint = slips_of.get(int(answer[1]), "Which groups have student - weak above 0?")
+        require(
+            answer[1] == groups,
+            f"At {at}: {groups} groups are worse beyond doubt, yours is {answer[1]}. {hint}",
+        )
+    return "Right: a headline, and beside it the groups that pay for it."
+
+
+def _over(risk: Tensor, share: float) -> Tensor:
+    """Risk of each trial on a test set with this share of the minority."""
+    return (1 - share) * risk[:, 0] + share * risk[:, 1]
+
+
+def _removed(weak: Tensor, student: Tensor, share: float) -> float:
+    return 1 - float(_over(student, share).mean() / _over(weak, share).mean())
+
+
+def _worse(difference: Tensor) -> int:
+    return sum(interval(difference[:, i])[0] > 0 for i in (0, 1))
 
 
 def _simulate(problem: SpuriousProblem) -> Risks:

@@ -92,7 +92,7 @@ def _grams(
         core = _normal(rows, problem.d_core, problem, generator)
         xi = _normal(rows, len(problem.shift), problem, generator)
         if problem.reading == "mixture":
-            draw = torch.rand(rows, 1, generator=generator, dtype=xi.dtype, device=xi.device)
+            draw = torch.rand(rows, 1, generator=generator, dtype=xi.dtype).to(xi.device)
             xi = xi + (draw < share) * problem.shift
         else:
             xi = xi + share * problem.shift
@@ -104,9 +104,8 @@ def _grams(
 
 
 def _normal(rows: int, columns: int, like: SpuriousProblem, generator: torch.Generator) -> Tensor:
-    return torch.randn(
-        rows, columns, generator=generator, dtype=torch.float64, device=like.shift.device
-    )
+    drawn = torch.randn(rows, columns, generator=generator, dtype=torch.float64)
+    return drawn.to(like.shift.device)
 
 
 def _entangle(core: Tensor, seen: Tensor) -> Tensor:
@@ -132,7 +131,7 @@ def _risk(noise: list[Tensor], shape: torch.Size, test: Tensor) -> Tensor:
 
 def _second_moment(problem: SpuriousProblem, view: Tensor, share: Tensor) -> Tensor:
     """E[v v'] of v = [1, xi @ view] where the minority has this share, (..., p, p)."""
-    shift = torch.cat([share.new_zeros(1), problem.shift @ view])
+    shift = torch.cat([share.new_zeros(1), view.T @ problem.shift])
     second = torch.outer(shift, shift)
     constant = torch.eye(len(shift)).to(shift)
     cross = torch.outer(constant[0], shift)
