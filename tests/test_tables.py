@@ -9,7 +9,7 @@ from scipy import stats
 from w2s_tutorial.checks._common import interval
 from w2s_tutorial.metrics import opr, pgr, t_half_width
 from w2s_tutorial.sweeps import sweep
-from w2s_tutorial.tables import exact_ratio, measured_ratio, paired_differences
+from w2s_tutorial.tables import exact_ratio, measured_ratio, paired_differences, summarize
 
 
 def generator():
@@ -172,3 +172,16 @@ def test_the_half_width_is_that_of_scipy():
     )
     with pytest.raises(ValueError, match=r"level must lie in \(0, 1\), got 95"):
         t_half_width(1.0, 3, level=95)
+
+
+def test_a_category_that_nobody_has_is_no_setting():
+    plain = table().query("role != 'ceiling'").assign(kind="seen")
+    there = plain.assign(kind=pd.Categorical(plain["kind"], ["seen", "never seen"]))
+    both = [summarize(rows, ["kind", "d", "n", "role"]) for rows in (plain, there)]
+    both += [
+        paired_differences(rows, "role", "weak", "student", by=["kind", "d", "n"], unit="head")
+        for rows in (plain, there)
+    ]
+    for one, other in (both[:2], both[2:]):
+        assert len(one) in (4, 8)
+        pd.testing.assert_frame_equal(one, other.astype({"kind": one["kind"].dtype}))

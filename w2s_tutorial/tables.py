@@ -45,7 +45,7 @@ def summarize(
     """
     names = [*listed("by", by), *listed("over", over)]
     check_table("table", table, finite=["value"], others=names)
-    groups = table.groupby([*by], sort=False, dropna=False)
+    groups = table.groupby([*by], sort=False, dropna=False, observed=True)
     for column in [c for c in table if c not in (*names, "head", "value")]:
         if (groups[str(column)].nunique(dropna=False) > 1).any():
             raise ValueError(
@@ -93,7 +93,7 @@ def measured_ratio(
     check_table("table", table, key=[*listed("by", by), "role", "head"], finite=["value"])
     statistic = partial(statistic, **options)
     rows = []
-    for setting, part in table.groupby([*by], sort=False, dropna=False):
+    for setting, part in table.groupby([*by], sort=False, dropna=False, observed=True):
         risks = _columns(part, ["head"], roles)
         low, high = bootstrap_interval(statistic, *risks, level=level, seed=generator)
         rows.append([*setting, *map(float, (statistic(*risks), low, high))])
@@ -159,9 +159,9 @@ def paired_differences(
     wide = rows.pivot(index=rest, columns=column, values="value")
     if {first, second} - {*wide} or wide.isna().any().any():
         raise ValueError(f"table must pair {first!r} and {second!r} of {column} in every row")
-    gap = (wide[first] - wide[second]).groupby(level=names, sort=False).mean().rename("value")
-    each = gap.reset_index()
-    groups = each.assign(whole=0).groupby([*by, "whole"], sort=False)["value"]
+    gap = (wide[first] - wide[second]).rename("value")
+    each = gap.groupby(level=names, sort=False, observed=True).mean().reset_index()
+    groups = each.assign(whole=0).groupby([*by, "whole"], sort=False, observed=True)["value"]
     found = groups.agg(mean="mean", spread="sem", units="size").reset_index()
     half = t_half_width(found["spread"], found["units"], level=level)
     found["low"], found["high"] = found["mean"] - half, found["mean"] + half
