@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+from pathlib import Path
 
 import pytest
 import torch
@@ -113,3 +114,10 @@ def test_low_rank_weights_alone_are_trained(folders):
 def test_a_pool_smaller_than_a_batch(folders):
     with pytest.raises(ValueError, match="at least 9 questions, got 8"):
         lesson(folders, batch_size=9)
+
+
+def test_the_notebook_calls_what_is_tested_here():
+    page = (Path(__file__).parents[1] / "book" / "reasoning.md").read_text("utf-8")
+    cell = next(part for part in page.split("```{code-cell}") if "learn_from_traces(" in part)
+    assert "skip-execution" in cell
+    assert "colab-only" in cell

@@ -10,8 +10,9 @@ from torch import nn
 from w2s_tutorial.networks.language import next_token
 from w2s_tutorial.networks.train import fit
 from w2s_tutorial.simulation import reasoning as r
+from w2s_tutorial.simulation import weak_reasoner as w
 
-DIGITS = r.questions(200, seed=0, large=r.EVERY)
+DIGITS = r.questions(200, seed=0, large=w.EVERY)
 
 
 def spelled(written: torch.Tensor) -> list[str]:
@@ -116,7 +117,7 @@ def test_a_model_that_knows_is_right_and_draws_at_its_rate():
 
 def test_votes_are_counted_one_by_one():
     digits = r.questions(60, seed=4)
-    found = r.vote(Scripted(0.8), digits, draws=5, seed=6)
+    found = w.vote(Scripted(0.8), digits, draws=5, seed=6)
     draws = r.write(Scripted(0.8), digits.repeat(5, 1), temperature=1.0, seed=6).view(5, 60, -1)
     for i in range(60):
         said = [int(r.read(draws[k, i : i + 1]).value) for k in range(5)]
@@ -134,19 +135,19 @@ def test_votes_for_nothing_count_for_nothing():
         def forward(self, text):
             return torch.nn.functional.one_hot(text * 0 + 1, r.CHARACTERS.tokens) * 50.0
 
-    found = r.vote(Silent(), DIGITS[:3], draws=3, seed=0)
+    found = w.vote(Silent(), DIGITS[:3], draws=3, seed=0)
     assert found.value.tolist() == [-1] * 3
     assert found.share.tolist() == [0] * 3
 
 
-def cast_of(weak: nn.Module) -> r.Cast:
+def cast_of(weak: nn.Module) -> w.Cast:
     student = r.decoder(16, 1, seed=0)
-    return r.Cast(student, weak, Scripted(), weak, {})
+    return w.Cast(student, weak, Scripted(), weak, {})
 
 
 def test_traces_are_matched_in_number_and_told_apart_by_truth():
     pool = r.questions(400, seed=5)
-    found = r.traces(cast_of(Scripted(0.8)), pool, seed=7)
+    found = w.traces(cast_of(Scripted(0.8)), pool, seed=7)
     right = {k: r.read(written).value == r.truth(digits) for k, (digits, written) in found.items()}
     assert right["right"].all()
     assert not right["wrong"].any()
@@ -163,7 +164,7 @@ def test_traces_are_matched_in_number_and_told_apart_by_truth():
 def staged(weak: nn.Module, share: float, pool=None):
     pool = r.questions(120, seed=8) if pool is None else pool
     student = r.decoder(16, 1, seed=0)
-    return r.staged(student, weak, pool, draws=4, share=share, updates=2, seed=0)
+    return w.staged(student, weak, pool, draws=4, share=share, updates=2, seed=0)
 
 
 def test_a_filter_that_keeps_everything_changes_nothing():
@@ -180,7 +181,8 @@ def test_a_filter_that_keeps_everything_changes_nothing():
 def test_stage_one_keeps_better_answers_and_as_many_are_set_beside_it():
     found = staged(Scripted(0.7), 0.75, r.questions(600, seed=8))
     right = {
-        k: float((r.read(w).value == r.truth(d)).double().mean()) for k, (d, w) in found.items()
+        k: float((r.read(said).value == r.truth(d)).double().mean())
+        for k, (d, said) in found.items()
     }
     assert right["one"] > right["voted"] + 0.05 > right["all"] + 0.1
     assert len(found["some"][0]) == len(found["one"][0]) < 500
@@ -225,7 +227,7 @@ def test_the_same_on_another_device():
         model.load_state_dict(expected[0].state_dict())
         again = r.write(model, digits.to(device), temperature=1.0, seed=1)
         assert torch.equal(again.cpu(), words)
-        votes = r.vote(model, digits.to(device), draws=3, seed=1)
+        votes = w.vote(model, digits.to(device), draws=3, seed=1)
         assert votes.written.device == device
 
 

@@ -16,6 +16,7 @@ import torch
 import w2s_tutorial
 from w2s_tutorial.networks.language import next_token
 from w2s_tutorial.simulation import reasoning as r
+from w2s_tutorial.simulation import weak_reasoner as w
 from w2s_tutorial.storage import content_key, describe
 from w2s_tutorial.tables import load_result, save_result
 
@@ -24,7 +25,7 @@ PACKAGE = Path(w2s_tutorial.__file__).parent
 SEEDS, N, TEST, GRADED = range(8), 1000, 300, 500
 UPDATES = 20
 LOOKS = (10, 20, 40, 80)
-DRAWS, SHARE, STAGED = 8, 0.75, 60
+DRAWS, SHARE, STAGED = 8, 0.625, 120
 
 
 def rates(model: torch.nn.Module, asked: torch.Tensor, **how: bool) -> dict[str, float]:
@@ -35,7 +36,7 @@ def rates(model: torch.nn.Module, asked: torch.Tensor, **how: bool) -> dict[str,
     return {name: float(part.double().mean()) for name, part in parts.items()}
 
 
-def arms(cast: r.Cast, seed: int) -> pd.DataFrame:
+def arms(cast: w.Cast, seed: int) -> pd.DataFrame:
     """Who scores what before, and after training on each kind of traces."""
     pool, asked = r.questions(N, seed=1000 + seed), r.questions(TEST, seed=2000 + seed)
     rows = [
@@ -44,7 +45,7 @@ def arms(cast: r.Cast, seed: int) -> pd.DataFrame:
         {"arm": "student", "updates": 0, **rates(cast.student, asked)},
         {"arm": "told to derive", "updates": 0, **rates(cast.student, asked, derive=True)},
     ]
-    shown = r.traces(cast, pool, seed=seed)
+    shown = w.traces(cast, pool, seed=seed)
     sets = [r.texts(*pair) for pair in shown.values()]
     tuned = r.tune(cast.student, sets, updates=UPDATES, seed=seed)
     for (arm, (digits, written)), model in zip(shown.items(), tuned, strict=True):
@@ -54,10 +55,10 @@ def arms(cast: r.Cast, seed: int) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def course(cast: r.Cast, seed: int) -> pd.DataFrame:
+def course(cast: w.Cast, seed: int) -> pd.DataFrame:
     """Trainings on all and on right traces: accuracy, and the loss on traces held out."""
     pool, asked = r.questions(N, seed=1000 + seed), r.questions(TEST, seed=2000 + seed)
-    shown = r.traces(cast, pool, seed=seed)
+    shown = w.traces(cast, pool, seed=seed)
     more = r.questions(TEST, seed=3000 + seed)
     held = r.texts(more, r.write(cast.weak, more, temperature=1.0, seed=seed + 1))
     rows = []
@@ -71,22 +72,22 @@ def course(cast: r.Cast, seed: int) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def staged(cast: r.Cast, seed: int) -> pd.DataFrame:
+def staged(cast: w.Cast, seed: int) -> pd.DataFrame:
     """The two-stage cure on graded questions; difficulty -1 stands for all of them."""
-    pool = r.questions(GRADED, seed=4000 + seed, large=r.EVERY)
-    asked = r.questions(TEST, seed=5000 + seed, large=r.EVERY)
+    pool = r.questions(GRADED, seed=4000 + seed, large=w.EVERY)
+    asked = r.questions(TEST, seed=5000 + seed, large=w.EVERY)
     large = (asked >= r.BASE).sum(1)
     rows = []
 
     def look(arm: str, updates: int, model: torch.nn.Module, **facts: float) -> None:
         right = r.pass_at_1(model, asked)
-        each = {-1: right} | {level: right[large == level] for level in r.EVERY}
+        each = {-1: right} | {level: right[large == level] for level in w.EVERY}
         for level, part in each.items():
             score = float(part.mean())
             rows.append({"arm": arm, "updates": updates, "large": level, "right": score, **facts})
 
     look("weak", 0, cast.graded)
-    shown = r.staged(
+    shown = w.staged(
         cast.student, cast.graded, pool, draws=DRAWS, share=SHARE, updates=STAGED, seed=seed
     )
     sets = [r.texts(*pair) for pair in shown.values()]
@@ -109,7 +110,7 @@ def seed_of(seed: int, code: str) -> dict[str, pd.DataFrame]:
     if not all(path.exists() for path in paths.values()):
         folder.mkdir(parents=True, exist_ok=True)
         start = time.process_time()
-        cast = r.cast(seed=seed)
+        cast = w.cast(seed=seed)
         steps = {f"looks {name}": len(seen) for name, seen in cast.probes.items()}
         for name, make in PARTS.items():
             table = make(cast, seed).assign(seed=seed)
@@ -120,8 +121,9 @@ def seed_of(seed: int, code: str) -> dict[str, pd.DataFrame]:
 
 def main() -> None:
     torch.set_num_threads(1)
-    names = ["simulation/reasoning", "networks/decoder", "networks/language", "networks/many"]
-    files = {f"{name}.py": PACKAGE / f"{name}.py" for name in [*names, "networks/train"]}
+    parts = ["simulation/reasoning", "simulation/weak_reasoner"]
+    parts += [f"networks/{name}" for name in ("decoder", "language", "many", "train")]
+    files = {f"{part}.py": PACKAGE / f"{part}.py" for part in parts}
     files["make.py"] = Path(__file__)
     code = content_key([path.read_text("utf-8") for path in files.values()])
     facts = describe("python data/reasoning/make.py", files=files, heads=1)
