@@ -96,13 +96,8 @@ def test_a_loss_learns_how_far_training_is():
         told.append(float(progress))
         return whole.plain(output, target, progress)
 
-    whole.fine_tune(students()[:1], one_run(world()), **FIT, seed=0, loss=loss)
+    whole.fine_tune(students()[:1], world().first(1), **FIT, seed=0, loss=loss)
     assert told == pytest.approx([step / 6 for step in range(6)])
-
-
-def one_run(lesson: whole.Lesson) -> whole.Lesson:
-    kinds = (lesson.images, lesson.label, lesson.target, lesson.group)
-    return whole.Lesson(*({part: x[:1] for part, x in kind.items()} for kind in kinds))
 
 
 def test_only_free_weights_move():
@@ -139,7 +134,7 @@ def test_statistics_of_batch_norms_stay_while_their_scales_move():
     student = whole.Whole(body, 768, seed=0)
     torch.testing.assert_close(student.train().body(images), body.eval()(images))
     assert (student.body(images) - body.train()(images)).abs().max() > 0.1, "the control"
-    taught = whole.fine_tune([student], one_run(world()), **FIT, seed=0)
+    taught = whole.fine_tune([student], world().first(1), **FIT, seed=0)
     found = taught.networks[0].body[0]
     assert torch.equal(found.variance, torch.full((3,), 0.3))
     assert not torch.equal(found.weight, torch.ones(3))

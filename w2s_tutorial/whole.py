@@ -121,8 +121,15 @@ class Lesson:
 
     def to(self, device: torch.device | str) -> Lesson:
         """The same on a device."""
+        return self._each(lambda part: part.to(device))
+
+    def first(self, runs: int) -> Lesson:
+        """The first of the runs alone."""
+        return self._each(lambda part: part[:runs])
+
+    def _each(self, change: Callable[[Tensor], Tensor]) -> Lesson:
         kinds = (self.images, self.label, self.target, self.group)
-        return Lesson(*({name: x.to(device) for name, x in kind.items()} for kind in kinds))
+        return Lesson(*({name: change(x) for name, x in kind.items()} for kind in kinds))
 
 
 def lesson(
@@ -175,6 +182,7 @@ def lesson(
 @torch.no_grad()
 def map_images(world: Lesson, body: nn.Module) -> Lesson:
     """The lesson with what a frozen body makes of its images (r, n, ...) in their place."""
+    body = copy.deepcopy(body).to(world.images["test"].device).eval()
     images = {
         part: torch.stack([torch.cat([body(some) for some in of.split(256)]) for of in all_of])
         for part, all_of in world.images.items()

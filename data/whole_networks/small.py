@@ -121,10 +121,12 @@ def halves(runs: int) -> Tensor:
 def known(world: whole.Lesson, bodies: list[nn.Module], teacher: str) -> pd.DataFrame:
     """What each run's body knows: label, photograph, and what it shares with its teacher's view."""
     view = waterdigits.backbone(teacher)
+    kinds = (world.images, world.label, world.target, world.group)
     rows = []
     for run, body in enumerate(bodies):
-        one = whole.Lesson(*({p: x[run : run + 1] for p, x in kind.items()} for kind in (
-            world.images, world.label, world.target, world.group)))  # fmt: skip
+        one = whole.Lesson(
+            *({part: x[run : run + 1] for part, x in kind.items()} for kind in kinds)
+        )
         seen = whole.map_images(one, body.eval())
         heads = whole.fit_heads(seen, taught_by="baseline", l2=L2)
         place = {p: one_hot(g % 2, 2).double() for p, g in one.group.items()}
