@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 from functools import cache
 
@@ -9,7 +10,8 @@ import pytest
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from w2s_tutorial import growing
+from w2s_tutorial import growing, load_result
+from w2s_tutorial.datasets.frozen import DATA
 from w2s_tutorial.networks.language import distillation, next_token
 
 
@@ -196,3 +198,23 @@ def test_steps_worth():
     assert growing.steps_worth(0, teacher_steps=100) == pytest.approx(100 * ratio)
     quarter = growing.steps_worth(300, taught=0.25) - 300
     assert quarter == pytest.approx((growing.steps_worth(300, taught=1) - 300) / 4)
+
+
+@pytest.mark.parametrize("helped", [False, True])
+def test_stored_students_come_out_again(helped):
+    stored = load_result(DATA / "growing" / "runs.csv")
+    text = growing.help_text()
+    if hashlib.sha256(text.encode()).hexdigest() != stored.attrs["text_sha256"]:
+        pytest.skip("this Python carries another text")
+    seeds, goal = [0, 1], stored.attrs["goals"]["very weak"]
+    students = [growing.model("student", seed=seed) for seed in seeds]
+    beside = {}
+    if helped:
+        raised = [growing.raise_teacher(cut(), [goal], seed=1000 + seed)[goal] for seed in seeds]
+        beside = {"teachers": [one.network for one in raised], "soft": torch.ones(100)}
+    grown = growing.grow(students, cut().train, steps=100, seeds=seeds, **beside)
+    found = [growing.cross_entropy(network, cut().test) for network in grown]
+    arm = {True: "teacher == 'very weak'", False: "teacher == 'none'"}[helped]
+    kept = stored.query(f"{arm} and steps == 100 and seed < 2")["test"]
+    assert found == pytest.approx(kept.tolist(), abs=5e-3)
+    assert kept.diff().abs().max() > 5e-2, "a tolerance that tells seeds apart"
