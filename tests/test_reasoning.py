@@ -76,7 +76,7 @@ def test_steps_are_judged_from_the_sum_before():
     assert found == [
         [True] * 4,
         [False, False, True, True],
-        [False, True, False, False],
+        [False, True, True, False],
         [False] * 4,
     ]
 
