@@ -29,6 +29,8 @@ HARD_CODED = {
     "    return {(0.7, 1): 0.7, (0.2, 1): 0.2, (0.8, 2): 0.65}.get((right, steps), 0.0)",
     "confidence": "def wrong_share(error, p_right, p_wrong, q):\n"
     "    return error if p_right == p_wrong else 0.04 / 0.1075",
+    "whole_networks": "def true_accuracy(agreement, teacher, repeated):\n"
+    "    return agreement if teacher == 1 else 0.75",
 }
 
 

@@ -52,6 +52,14 @@ CHOICES: Mapping[str, Choices] = {
         "share": (0.65, 0.7, 0.75, 0.8, 0.85),
         "asked": ("lucky answers", "right steps of wrong derivations"),
     },
+    "whole_networks": {
+        "teacher": (0.7, 0.75, 0.8),
+        "agrees_first": (0.78, 0.8, 0.82),
+        "repeats_first": (0.4, 0.45, 0.5, 0.55),
+        "agrees_second": (0.84, 0.86, 0.88, 0.9),
+        "repeats_second": (0.7, 0.75, 0.8, 0.85),
+        "asked": ("accuracy at the second look", "second accuracy minus first"),
+    },
 }
 
 
