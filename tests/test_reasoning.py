@@ -27,7 +27,8 @@ class Scripted(nn.Module):
         self.sure = nn.Parameter(torch.tensor(sure))
 
     def forward(self, text):
-        logits = torch.full((*text.shape, r.CHARACTERS.tokens), -20.0)
+        rows = torch.arange(len(text), device=text.device)
+        logits = torch.full((*text.shape, r.CHARACTERS.tokens), -20.0, device=text.device)
         for place, token in ((5, r.DERIVE), (10, r.ANSWER), (12, r.END)):
             if place < text.shape[1]:
                 logits[:, place, token] = 20.0
@@ -35,9 +36,9 @@ class Scripted(nn.Module):
             before = text[:, 0] if place == 6 else text[:, place]
             total = (before - 1 + text[:, place - 5] - 1) % r.BASE
             logits[:, place, 1:6] = ((1 - self.sure) / 4).clamp_min(1e-9).log()
-            logits[torch.arange(len(text)), place, total + 1] = self.sure.log()
+            logits[rows, place, total + 1] = self.sure.log()
         if text.shape[1] > 11:
-            logits[torch.arange(len(text)), 11, text[:, 10]] = 20.0
+            logits[rows, 11, text[:, 10]] = 20.0
         return logits
 
 
@@ -229,6 +230,37 @@ def test_the_same_on_another_device():
         assert torch.equal(again.cpu(), words)
         votes = w.vote(model, digits.to(device), draws=3, seed=1)
         assert votes.written.device == device
+
+
+def test_the_cast_and_the_cure_on_another_device(monkeypatch):
+    def short(model, data, probe, *, target, steps, every=20, **how):
+        data = [part[:64] for part in data]
+        return r.fit_until(model, data, probe, target=2.0, steps=4, every=2, **how)
+
+    def shorter(*arguments, steps, **how):
+        return fit(*arguments, steps=3, **how | {"warmup": 0})
+
+    monkeypatch.setattr(w, "fit_until", short)
+    monkeypatch.setattr(w, "fit", shorter)
+
+    def everything(device):
+        cast = w.cast(seed=0, device=device)
+        weak, pool = Scripted(0.8).to(device), r.questions(60, seed=1).to(device)
+        shown = w.traces(cast._replace(weak=weak), pool, seed=0)
+        sets = w.staged(cast.student, weak, pool, draws=3, share=0.6, updates=2, seed=0)
+        steps = r.right_steps(*shown["wrong"])
+        parts = [steps, *(pair[1] for pair in (*shown.values(), *sets.values()))]
+        assert {part.device.type for part in parts} == {torch.device(device).type}
+        return [part.cpu() for part in parts], cast.probes
+
+    expected = everything("cpu")
+    with standin() as device:
+        found = everything(device)
+    assert all(
+        torch.equal(one, other)
+        for one, other in zip(*(f[0] for f in (found, expected)), strict=True)
+    )
+    assert found[1] == expected[1]
 
 
 def test_snapshots_are_one_training():
