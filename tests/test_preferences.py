@@ -121,4 +121,4 @@ def test_a_stored_seed_is_found_again_alone():
     assert len(both) == 6
     assert (both["value"] - both["value_stored"]).abs().max() < 0.02  # single letters may turn
     other = stored.query("arm == 'one teacher' and seed == 4 and round <= 2")
-    assert (other["value"].to_numpy() - rows["value"].to_numpy()).max() > 0.02
+    assert abs(other["value"].to_numpy() - rows["value"].to_numpy()).max() > 0.02

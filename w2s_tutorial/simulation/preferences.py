@@ -107,7 +107,7 @@ def wrong_sums(generator: torch.Generator) -> Tensor:
 
 def good(digits: Tensor, sums: Tensor) -> Tensor:
     """Good replies (n, 4) to prompts (n, 4), by a table of sums (5, 5)."""
-    return sums[digits, digits.roll(-1, 1)]
+    return sums.to(digits.device)[digits, digits.roll(-1, 1)]
 
 
 def texts(digits: Tensor, reply: Tensor) -> tuple[Tensor, Tensor]:
