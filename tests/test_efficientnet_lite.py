@@ -9,6 +9,7 @@ import sys
 
 import pytest
 import torch
+from standin import standin
 from torch.nn import functional
 
 from w2s_tutorial.networks import efficientnet_lite
@@ -131,6 +132,16 @@ def test_features_do_not_depend_on_the_other_images_or_the_kind_of_numbers():
     torch.testing.assert_close(together, as_floats, rtol=1e-4, atol=1e-5)
     grey = network.prepared(ramp(40, 40))
     torch.testing.assert_close(grey, (ramp(40, 40).float() - 127) / 128, rtol=0, atol=1e-6)
+
+
+def test_another_device_gives_what_the_cpu_gives():
+    network, images = new(24), ramp(20, 30)
+    expected = [network(images), network.stage(images, 2), network.logits(images)]
+    with standin() as device:
+        network, images = network.to(device), images.to(device)
+        found = [network(images), network.stage(images, 2), network.logits(images)]
+    for here, there in zip(expected, found, strict=True):
+        torch.testing.assert_close(there.cpu(), here, rtol=1e-5, atol=1e-6)
 
 
 def test_untrained_ones_are_drawn_from_their_seed_and_can_be_fine_tuned():

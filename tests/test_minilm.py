@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from standin import standin
 
 from w2s_tutorial.networks import minilm as module
 from w2s_tutorial.networks.minilm import SentenceEncoder, minilm
@@ -87,6 +88,15 @@ def test_neither_padding_nor_company_matters(small: Path):
     longer = encoder(torch.nn.functional.pad(pieces, (0, 5)))
     torch.testing.assert_close(features, alone, rtol=1e-4, atol=1e-5)
     torch.testing.assert_close(features, longer, rtol=1e-4, atol=1e-5)
+
+
+def test_another_device_gives_what_the_cpu_gives(small: Path):
+    encoder = minilm(2)
+    pieces = encoder.pieces(TEXTS)
+    expected = encoder(pieces)
+    with standin() as device:
+        found = encoder.to(device)(pieces.to(device))
+    torch.testing.assert_close(found.cpu(), expected, rtol=1e-4, atol=1e-5)
 
 
 def test_long_texts_are_cut(small: Path):
