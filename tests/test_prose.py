@@ -24,7 +24,6 @@ COLUMN = 84  # characters of code that fit beside the contents at 1280 pixels
 WIDE = {  # pages with longer lines, and how many: to be mended, not to grow
     "benchmarks": 11,
 }
-LARGE: dict[str, tuple[int, int, int]] = {}  # words, cells, figures of chapters still to be split
 QUIET = {"remove-input", "hide-input"}
 METRIC = r"accurac|PGR|OPR|gain|misfit|error rate|risk"
 
@@ -136,7 +135,7 @@ def test_a_chapter_holds_one_idea(page):
     words = sum(len(WORD.findall(cell.source)) for cell in part if cell.cell_type == "markdown")
     shown = [cell for cell in code_among(part) if not quiet(cell)]
     figures = [cell for cell in code(page) if "figure" in cell.metadata.get("mystnb", {})]
-    limits = LARGE.get(page, (2600, 28, 7))
+    limits = (2600, 28, 7)
     found = (words, len(shown), len(figures))
     assert all(one <= most for one, most in zip(found, limits, strict=True)), found
 

@@ -74,7 +74,7 @@ def _student(problem: SpuriousProblem, weak: Tensor, pool: _Fit, test: Tensor, n
 
     k = torch.linalg.solve(pool.response, view.traces(test)[..., None])
     surprise = nodes.mean - (tilt[..., :1] + nodes.position * (tilt @ view.along)[..., None])
-    u_squared = _trace(weak, unseen)[..., None] + (moved @ weak @ moved)[..., None] * surprise**2
+    u_squared = _trace(weak, unseen)[..., None] + (weak @ moved @ moved)[..., None] * surprise**2
     kept = nodes.weight * pool.damping**2 * (nodes.forms @ k)[..., 0]
     return inherited + nu * (u_squared * kept).sum(-1)
 
