@@ -17,13 +17,11 @@ from typing import Any
 import pandas as pd
 import torch
 from make import HERE, STORE, VIEWS, Pair
-from pictures import CIFAR10_CLASSES, blueness, dealt, pairs, source, threshold
+from pictures import blueness, dealt, pairs, source, threshold
 from torch.nn.functional import one_hot
-from views import untrained
 
 from w2s_tutorial import shares
 from w2s_tutorial.datasets import frozen
-from w2s_tutorial.datasets.frozen import PARTS
 from w2s_tutorial.datasets.real import PHOTOGRAPHS, photograph_features
 from w2s_tutorial.heads import fit_logistic
 from w2s_tutorial.metrics import accuracy
@@ -129,23 +127,13 @@ def repeated(store: Path) -> dict[str, frozen.FrozenFeatures]:
     for seed in (1, 2, 3):
         part = dealt(found[name].label, found[name].attribute, seed=seed)
         found[f"{name}, parts {seed}"] = replace(found[name], part=part)
-    pool, told_nothing = found[name].part == PARTS.index("pool"), []
-    for each in MAIN:
-        told_nothing.append(untrained(images[kind == CIFAR10_CLASSES.index(each)], store))
-    led = frozen.leading(torch.cat(told_nothing)[:, None], pool, VIEWS["lite0"])[:, 0].float()
-    features = {**found[name].features, "lite0": led}
-    found[f"{name}, student untrained"] = replace(found[name], features=features)
     return found | {f"{name}, border shuffled": shuffled(found[name])}
 
 
 def main(folder: Path = HERE, store: Path = STORE, heads: int = HEADS) -> None:
     start = time.process_time()
     seen = repeated(store)
-    probed = [
-        probes(seen[name], heads).assign(pictures=name)
-        for name in seen
-        if "," not in name or "untrained" in name
-    ]
+    probed = [probes(seen[name], heads).assign(pictures=name) for name in seen if "," not in name]
     both = {name: measured(found, heads) for name, found in seen.items()}
     tables = {
         "probes": pd.concat(probed),

@@ -78,11 +78,6 @@ def seen(images: Tensor, store: Path) -> dict[str, Tensor]:
     }
 
 
-def untrained(images: Tensor, store: Path, seed: int = 0) -> Tensor:
-    """What the same network sees before it was trained on anything (n, 1280)."""
-    return _kept(_folded(efficientnet_lite0(STUDENT, untrained=seed)), images, store)
-
-
 def stack(parts: Sequence[dict[str, Tensor]]) -> dict[str, Tensor]:
     """Views of several classes, one below the other."""
     return {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
