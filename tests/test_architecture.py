@@ -32,8 +32,7 @@ ARCHITECTURE: dict[str, set[str]] = {
     # predicting, simulating, measuring features
     "theory": {"problems"},
     "simulation": {"heads", "networks", "problems", "seeds"},
-    "dimension": set(),
-    "overlap": {"dimension", "metrics", "problems", "seeds"},
+    "overlap": {"metrics", "problems", "seeds"},
     # data, networks, heads
     "datasets": {"flags", "sample", "seeds", "storage"},
     "networks": {"devices", "progress", "seeds", "storage"},
@@ -53,7 +52,7 @@ ARCHITECTURE: dict[str, set[str]] = {
     "figures": {"tables"},
     "variants": {"storage"},
     "checks": {
-        *("confidence", "dimension", "losses", "metrics", "mixtures"),
+        *("confidence", "losses", "metrics", "mixtures"),
         *("overlap", "pipeline", "problems", "sample", "simulation"),
     },
     "": {"flags"},  # and shows the rest, by name

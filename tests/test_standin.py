@@ -119,8 +119,6 @@ CASES |= {
     "jackknife_interval": lambda f, on: f(
         w2s_tutorial.overlap.shared_dimension, on(X[0]), on(X2[0]), groups=6, seed=0
     ),
-    "clean": lambda f, on: f(on(X[0]), True),
-    "basis_of": lambda f, on: f(on(X[0]), True).abs(),
     "joint_coordinates": lambda f, on: f(on(X[0]), on(X2[0]), on(X[1, :, 0])),
     "measured_problem": lambda f, on: f(
         *(on(X[0]), on(X2[0]), on(X[1, :, 0])), n_labeled=20, n_pool=20, noise=0.1

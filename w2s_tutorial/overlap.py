@@ -1,6 +1,9 @@
-"""How much two feature matrices share, and the Gaussian problem that two of them pose.
+"""How many directions views of the same examples use, how many two of them share, and the Gaussian
+problem that two of them pose.
 
-Features are (m, any): the same m examples, seen by two backbones.
+A view is (m, any): m examples, the features of one backbone. With center=True, the default, the
+mean is removed first, as a model with a bias does; features with a large mean otherwise have
+dimension 1.
 """
 
 from __future__ import annotations
@@ -11,10 +14,40 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from w2s_tutorial.dimension import basis_of, clean
 from w2s_tutorial.metrics import t_half_width
 from w2s_tutorial.problems import IntrinsicProblem
 from w2s_tutorial.seeds import Seed, generator_of
+
+
+def energy_dimension(features: Tensor, *, share: float = 0.99, center: bool = True) -> int:
+    """The least number of principal directions that hold this share of the total variance.
+
+    Dong et al. (2025, 2502.05075) use share = 0.99 without centring. A sample understates it for
+    a spectrum with a long tail: compare values at several m before quoting one.
+
+    Args:
+        features: (m, d).
+        share: in (0, 1].
+
+    Raises:
+        ValueError: if share leaves (0, 1] or features are empty, constant or not finite.
+    """
+    if not 0.0 < share <= 1.0:
+        raise ValueError(f"share must lie in (0, 1], got {share}")
+    held = _spectrum(features, center).cumsum(0)
+    return int((held < share * held[-1]).sum()) + 1
+
+
+def principal_coordinates(features: Tensor, d: int, *, center: bool = True) -> Tensor:
+    """The examples (m, d) in the d directions of largest variance, scaled to mean square 1.
+
+    Raises:
+        ValueError: if d is below 1 or above the rank of the features.
+    """
+    basis = _basis(features, center)
+    if not 1 <= d <= basis.shape[1]:
+        raise ValueError(f"d must lie in 1..{basis.shape[1]}, the features' rank, got {d}")
+    return basis[:, :d] * math.sqrt(len(features))
 
 
 def shared_dimension(weak: Tensor, strong: Tensor, *, center: bool = True) -> Tensor:
@@ -24,7 +57,7 @@ def shared_dimension(weak: Tensor, strong: Tensor, *, center: bool = True) -> Te
     by d_w d_s/m for independent views; this returns (m r − d_w d_s) / (m + r − d_w − d_s), which
     has mean d_sw for Gaussian views that share directions exactly or not at all, and an error of
     order min(d_w, d_s)/(4 m) at other angles. Derived here. The ranks stand for d_w and d_s:
-    views of full rank with a long tail should be cut first, with `dimension.principal_coordinates`.
+    views of full rank with a long tail should be cut first, with `principal_coordinates`.
 
     Args:
         weak: (m, any), rank d_w.
@@ -38,7 +71,7 @@ def shared_dimension(weak: Tensor, strong: Tensor, *, center: bool = True) -> Te
         raise ValueError(
             f"weak and strong must list the same examples, got {len(weak)} and {len(strong)}"
         )
-    weak_basis, strong_basis = basis_of(weak, center), basis_of(strong, center)
+    weak_basis, strong_basis = _basis(weak, center), _basis(strong, center)
     d_weak, d_strong = weak_basis.shape[1], strong_basis.shape[1]
     m = len(weak) - int(center)
     if m <= d_weak + d_strong:
@@ -69,7 +102,7 @@ def axis_overlap(weak: Tensor, strong: Tensor, *, d_weak: int, d_strong: int, se
         ValueError: if a number of axes is out of range, or a view is empty, 0 or not finite.
     """
     generator = generator_of(seed)
-    views = [clean(weak, center=False), clean(strong, center=False)]
+    views = [_clean(weak, center=False), _clean(strong, center=False)]
     width = min(view.shape[1] for view in views)
     for name, d in (("d_weak", d_weak), ("d_strong", d_strong)):
         if not 1 <= d <= width:
@@ -95,7 +128,7 @@ def jackknife_interval(
     For `shared_dimension` it errs to the wide side: in simulations a level of 0.95 held 0.94 to
     1.00 of the time. The bootstrap is no substitute: an example drawn twice correlates with
     itself, which raised the same statistic by its full bias (held 0.00 to 0.70 of the time). Not
-    for `dimension.energy_dimension`, which moves in steps.
+    for `energy_dimension`, which moves in steps.
 
     Args:
         statistic: called with subsets of the same rows of every sample.
@@ -143,12 +176,12 @@ def joint_coordinates(weak: Tensor, strong: Tensor, target: Tensor) -> Tensor:
             f"weak, strong and target must list the same examples, got shapes"
             f" {tuple(weak.shape)}, {tuple(strong.shape)}, {tuple(target.shape)}"
         )
-    views = torch.cat([clean(weak, center=True), clean(strong, center=True)], 1)
-    basis = basis_of(views, center=False)
+    views = torch.cat([_clean(weak, center=True), _clean(strong, center=True)], 1)
+    basis = _basis(views, center=False)
     m, k = basis.shape
     if m <= k + 1:
         raise ValueError(f"views of joint rank {k} need more than {k + 1} examples, got {m}")
-    label = clean(target[:, None], center=True)
+    label = _clean(target[:, None], center=True)
     rest = label - basis @ (basis.T @ label)
     if rest.norm() <= m * torch.finfo(rest.dtype).eps * label.norm():
         raise ValueError("target must differ from all linear functions of the views")
@@ -171,6 +204,36 @@ def measured_problem(
     """
     z = joint_coordinates(weak, strong, target)
     weak_factor, strong_factor, label = (
-        z.T @ clean(view, center=True) / len(z) for view in (weak, strong, target[:, None])
+        z.T @ _clean(view, center=True) / len(z) for view in (weak, strong, target[:, None])
     )
     return IntrinsicProblem(n_labeled, n_pool, weak_factor, strong_factor, label[:, 0], noise)
+
+
+def _clean(features: Tensor, center: bool) -> Tensor:
+    """The features in float64, centred if asked, refused if nothing can be measured on them."""
+    if features.dim() != 2 or 0 in features.shape:
+        shape = tuple(features.shape)
+        raise ValueError(f"features must be (m, d), m >= 1, d >= 1, got shape {shape}")
+    if not features.isfinite().all():
+        raise ValueError("features must be finite, got NaN or infinity")
+    x = features.double()
+    # A constant column leaves the rounding error of its mean, which is no signal.
+    rounding = len(x) * torch.finfo(x.dtype).eps * x.abs().amax()
+    if center:  # twice: the mean of large numbers is off by their rounding, in all rows alike
+        x = x - x.mean(0)
+        x = x - x.mean(0)
+    if x.abs().amax() <= rounding:
+        raise ValueError(f"features must differ between examples, got {len(x)} equal ones")
+    return x
+
+
+def _spectrum(features: Tensor, center: bool) -> Tensor:
+    """Eigenvalues of the second moment, descending."""
+    return torch.linalg.svdvals(_clean(features, center)).square() / len(features)
+
+
+def _basis(features: Tensor, center: bool) -> Tensor:
+    """Orthonormal basis (m, rank) of the columns' span, by descending variance."""
+    x = _clean(features, center)
+    u, singular, _ = torch.linalg.svd(x, full_matrices=False)
+    return u[:, singular > max(x.shape) * torch.finfo(x.dtype).eps * singular[0]]

@@ -31,7 +31,6 @@ from torch import Tensor
 
 from w2s_tutorial import overlap
 from w2s_tutorial.datasets import frozen
-from w2s_tutorial.dimension import principal_coordinates
 from w2s_tutorial.metrics import bootstrap_interval, pgr
 from w2s_tutorial.problems import IntrinsicProblem, Risks
 from w2s_tutorial.simulation.examples import gaussian, resampled, simulate_averaged
@@ -91,7 +90,7 @@ def view_of(dataset: str, name: str, d: int, *, scaled: bool, file: Path | None 
         how = {"scaled": scaled, "file": file}
         return torch.cat([view_of(dataset, one, d // 2, **how) for one in ("cnn", STUDENT)], 1)
     view = seen(dataset, file)[0][name]
-    return view[:, :d] if scaled else principal_coordinates(view, d)
+    return view[:, :d] if scaled else overlap.principal_coordinates(view, d)
 
 
 def problem_of(

@@ -20,10 +20,9 @@ from torch.nn.functional import one_hot
 from w2s_tutorial import losses, whole
 from w2s_tutorial.datasets import waterdigits
 from w2s_tutorial.datasets.frozen import FrozenFeatures
-from w2s_tutorial.dimension import principal_coordinates
 from w2s_tutorial.heads import fit_logistic
 from w2s_tutorial.metrics import accuracy, disagreement
-from w2s_tutorial.overlap import shared_dimension
+from w2s_tutorial.overlap import principal_coordinates, shared_dimension
 from w2s_tutorial.storage import describe
 from w2s_tutorial.tables import save_result
 

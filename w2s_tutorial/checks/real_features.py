@@ -10,9 +10,8 @@ from torch import Tensor
 
 from w2s_tutorial.checks._common import require
 from w2s_tutorial.checks.common import require_number
-from w2s_tutorial.dimension import principal_coordinates
 from w2s_tutorial.metrics import bootstrap_interval, pgr
-from w2s_tutorial.overlap import axis_overlap, shared_dimension
+from w2s_tutorial.overlap import axis_overlap, principal_coordinates, shared_dimension
 from w2s_tutorial.problems import IntrinsicProblem
 from w2s_tutorial.simulation.intrinsic import simulate
 
