@@ -151,6 +151,34 @@ def test_a_change_measured_again(measure: ModuleType, teacher: str, labeled: flo
             assert (both[column] - both[f"{column}_stored"]).abs().max() < 2e-3, (name, column)
 
 
+def test_an_untrained_student_gains_nothing():
+    table = load_result(DATA / "untrained.csv")
+    assert (
+        table.attrs["sha256"]["automobile_ship.npz"]
+        == json.loads((DATA / "make.json").read_text())["sha256"]["automobile_ship.npz"]
+    )
+    keys = ["weak", "minority_labeled", "minority_pool"]
+    gains = table[(table["role"] == "gain") & (table["weak"] != "lite0")]
+    assert len(gains) == 12
+    assert (gains["high"] < 0).all()
+    # The weak roles are those of the trained student: the same teachers on the same draws.
+    trained = load_result(DATA / "gains.csv")
+    trained = trained[(trained["pictures"] == "automobile/ship") & (trained["weak"] != "lite0")]
+    both = table.merge(trained, on=[*keys, "role"], suffixes=("", "_trained"))
+    weak = both[both["role"] == "weak"]
+    assert len(weak) == 12
+    # One of 20 x 1,000 test examples may lie on the edge, where the last bit decides.
+    assert (weak["mean"] - weak["mean_trained"]).abs().max() < 1.5e-4
+    assert (both[both["role"] == "gain"]["mean_trained"] > 0).all()
+    readme = (DATA / "README.md").read_text()
+    for view in ("hog", "pixels", "stage1"):
+        ends = gains[gains["weak"] == view]["mean"].agg(["min", "max"])
+        low, high = (f"{value:.3f}".replace("0.", ".", 1) for value in ends)
+        assert (
+            f"{low} to {high} for\n`{view}`" in readme or f"{low} to {high} for `{view}`" in readme
+        )
+
+
 def test_shuffled_borders_have_the_same_groups(measure: ModuleType):
     seen = photograph_features(names=["stage1"])
     other = measure.shuffled(seen)
