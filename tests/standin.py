@@ -197,6 +197,7 @@ _kernels.impl("empty_strided", _empty, "PrivateUse1")
 _kernels.impl("_copy_from", _copy, "PrivateUse1")
 
 
+PRODUCTS = {torch.matmul, torch.Tensor.matmul, torch.Tensor.__matmul__}
 QUANTILES = {torch.quantile, torch.Tensor.quantile}
 MADE = {torch.Tensor.new_tensor, *QUANTILES}  # to be looked at even without keywords
 
@@ -205,6 +206,8 @@ class Makers(TorchFunctionMode):
     """`torch.tensor` and its kin, which move what they made below any other mode."""
 
     def __torch_function__(self, function, types, args=(), kwargs=None):
+        if function in PRODUCTS and args[0].dim() == 1 and args[1].dim() == 2:  # squeezes in place
+            return function(args[1].mT, args[0])
         if not kwargs and function not in MADE:
             return function(*args)
         kwargs = dict(kwargs or {})

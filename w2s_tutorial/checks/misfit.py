@@ -171,7 +171,7 @@ def _share(hit: Tensor) -> float:
 
 def _head(strong: Tensor, answer: Tensor) -> Tensor:
     """What the least-squares head with a bias says of its own examples, (n,)."""
-    x = torch.cat([strong.double(), torch.ones(len(strong), 1, dtype=torch.float64)], 1)
+    x = torch.cat([strong.double(), strong.new_ones(len(strong), 1, dtype=torch.float64)], 1)
     return x @ (torch.linalg.pinv(x) @ answer.double())
 
 
