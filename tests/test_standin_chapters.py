@@ -19,7 +19,7 @@ from notebook_cells import code_of
 
 RUNNER = ROOT / "tests" / "notebook_cells.py"
 CHAPTERS = chapters.chapters()
-# Pages whose code still names no device; a page leaves this set and never enters it.
+# Pages that name no device yet; a page leaves this set and never enters it.
 NOT_YET: set[str] = set()
 TABLES_ONLY = {"held"}
 

@@ -98,24 +98,27 @@ def teach(sets: Sets) -> Taught:
     best = _last_best(_right(sets["validation"], students))
     student = pick(students, best)
     score = score_of(student, pool.strong)
-    return Taught(sets, weak, label, soft(said), students, _L2[best], student, score)
+    l2 = _L2.to(best.device)[best]
+    return Taught(sets, weak, label, soft(said), students, l2, student, score)
 
 
 def remedy(taught: Taught) -> Remedy:
     """The (p, q) grid, its ablation, what tuning by validation would give, and an oracle."""
     sets, x, label, score = taught.sets, taught.sets["pool"].strong, taught.label, taught.score
     pairs = list(product(KEPT, FORGIVING))
-    p, q, l2 = torch.tensor(list(product(KEPT, FORGIVING, PENALTIES))).double().unbind(1)
+    settings = torch.tensor(list(product(KEPT, FORGIVING, PENALTIES)), device=x.device)
+    p, q, l2 = settings.double().unbind(1)
     every = retrain(x, label, score, p=p, q=q, l2=l2, tol=_TOL)
     at_penalty = _right(sets["validation"], every).unflatten(1, (-1, len(PENALTIES)))
-    each = len(PENALTIES) * torch.arange(len(pairs)) + _last_best(at_penalty)  # (b, pq)
+    first = len(PENALTIES) * torch.arange(len(pairs), device=x.device)
+    each = first + _last_best(at_penalty)  # (b, pq)
     cells = {pair: _judged(sets, pick(every, each[:, n])) for n, pair in enumerate(pairs)}
     tuned = at_penalty.amax(-1).argmax(1, keepdim=True)  # of equals the nearest to vanilla
 
     doubted = doubt(x, label, l2=taught.l2, tol=_TOL)
     by_rule = rule(doubted.double())
-    penalties = _L2.double()
-    p, q = torch.tensor(UNTUNED).double()
+    penalties = _L2.double().to(x.device)
+    p, q = torch.tensor(UNTUNED, device=x.device).double()
     untuned = partial(retrain, x, p=p[None], q=q[None], l2=penalties, tol=_TOL)
     own, even = labels_of(taught.student(x)), within_classes(score, label)
     p, q = (value[:, None] for value in by_rule)
