@@ -110,6 +110,25 @@ def test_nobody_changes_without_rounds_and_a_reference_has_a_name():
         macpo.align(agents, rounds=1, reference="previous")
 
 
+def test_transformers_go_through_the_same_rounds(monkeypatch):
+    monkeypatch.setitem(macpo._PRETRAIN, "steps", 30)
+    monkeypatch.setitem(macpo._PRETRAIN, "warmup", 0)
+    monkeypatch.setitem(macpo._STEPS["decoder"], "steps", 3)
+    agents = macpo.begin(seeds=[0, 1], teachers=1, kind="decoder")
+    replies = [macpo.write(net, agents.test[0], seed=0) for net in agents.student_first]
+    assert not torch.equal(*replies), "seeds share no network"
+    course = macpo.align(agents, rounds=1)
+    assert course.groupby(["round", "agent"]).size().eq(2).all()
+    assert course["value"].between(0, 1).all()
+    text = macpo.texts(agents.test[0], agents.test[0])
+    first, tuned, bad = (
+        float(log_probability(nets[0], *text).detach().mean())
+        for nets in (agents.teachers_first[0], agents.teachers[0], agents.teachers_bad[0])
+    )
+    assert bad > first, "the negative agent learned to copy"
+    assert bad > tuned
+
+
 def test_a_stored_seed_is_found_again_alone():
     stored = load_result(ROOT / "data" / "preferences" / "tables.csv")
     arms = script("preferences/make").ARMS
