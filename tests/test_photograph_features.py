@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import json
+import sys
 from pathlib import Path
 from types import ModuleType
 
@@ -177,6 +178,13 @@ def test_an_untrained_student_gains_nothing():
         assert (
             f"{low} to {high} for\n`{view}`" in readme or f"{low} to {high} for `{view}`" in readme
         )
+
+
+def test_programs_of_two_folders_do_not_meet(measure: ModuleType):
+    """Each imports a `make` or a `measure` from its own folder."""
+    assert script("waterdigits/seeds").pretrain.__module__ == "make"
+    assert script("photographs/measure").Pair.__name__ == "Pair"
+    assert "make" not in sys.modules
 
 
 def test_shuffled_borders_have_the_same_groups(measure: ModuleType):
