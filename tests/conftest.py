@@ -132,7 +132,7 @@ def browser() -> Iterator[Browser]:
         chromium.close()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def cluster() -> Iterator[Any]:
     """The client of a local Dask cluster with two workers."""
     from distributed import Client, LocalCluster

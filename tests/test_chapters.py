@@ -10,6 +10,7 @@ import chapters
 import inputs
 import pytest
 import small_books
+import stamp
 from conftest import Built, build
 from small_books import page_with
 
@@ -171,6 +172,20 @@ def test_the_two_modes_do_not_share_results(monkeypatch: pytest.MonkeyPatch) -> 
     fast = inputs.inputs_hash("")
     monkeypatch.setenv("W2S_FAST", "0")
     assert inputs.inputs_hash("") != fast
+
+
+def test_only_pages_of_these_sources_that_nobody_changed_are_taken(tmp_path: Path) -> None:
+    (tmp_path / "html").mkdir()
+    page = tmp_path / "html" / "page.html"
+    page.write_text("words")
+    assert stamp.log_of(tmp_path, "sources") is None, "no stamp"
+    stamp.put(tmp_path, "sources", "what it said")
+    assert stamp.log_of(tmp_path, "sources") == "what it said"
+    assert stamp.log_of(tmp_path, "other sources") is None
+    page.write_text("other words")
+    assert stamp.log_of(tmp_path, "sources") is None
+    (tmp_path / "stamp.json").write_text("{")
+    assert stamp.log_of(tmp_path, "sources") is None, "a run that was stopped while it wrote"
 
 
 def test_every_chapter_has_a_card_and_a_description() -> None:
