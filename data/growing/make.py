@@ -33,8 +33,11 @@ PLAN = (
     (ALONE, ALL),
     (("weak", "1", "random"), ALL),
     (("weak", "4 to 0", "random"), ALL),
-    (("weak", "4", "random"), (100, 200)),
+    (("weak", "4", "random"), ALL),
+    (("weak", "1 to 0", "random"), ALL),
+    (("weak", "4 to 1", "random"), (400, 800)),
     (("very weak", "1", "random"), SHORT),
+    (("extremely weak", "1", "random"), (100,)),
 )
 NAMES = ("teacher", "weight", "start")
 
