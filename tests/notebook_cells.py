@@ -185,8 +185,9 @@ def run_or_say_why(
             said = compare(Path(notebook), least)
     except (RuntimeError, AssertionError) as problem:
         status, said = 1, str(problem)
-    minutes = (time.perf_counter() - start) / 60
-    print(f"{Path(notebook).name}: {minutes:.2f} minutes. {said}", flush=True)
+    minutes, processor = (time.perf_counter() - start) / 60, time.process_time()
+    spent = f"{minutes:.2f} minutes, {processor:.0f} processor seconds"
+    print(f"{Path(notebook).name}: {spent}. {said}", flush=True)
     os._exit(status)
 
 
