@@ -86,6 +86,9 @@ class Whole(nn.Module):
 class _Still(nn.Module):
     """A batch norm in evaluation mode for good."""
 
+    mean: Tensor
+    variance: Tensor
+
     def __init__(self, norm: nn.BatchNorm2d) -> None:
         super().__init__()
         self.weight, self.bias, self.eps = norm.weight, norm.bias, norm.eps
