@@ -22,6 +22,7 @@ from torch import Tensor
 from training_case import IMAGES, LABELS, SETTINGS, Dropping, Network, loss, noisy, weights
 
 import w2s_tutorial
+from w2s_tutorial import mixtures
 from w2s_tutorial.heads import Heads, fit_logistic
 from w2s_tutorial.networks import backbones
 from w2s_tutorial.networks.train import fit
@@ -43,6 +44,7 @@ L2 = torch.tensor([0.1, 0.2], dtype=torch.float64)
 EACH = torch.tensor([0.1, 0.2, 0.3], dtype=torch.float64)
 PHOTOS = torch.randint(256, (8, 1, 8, 8), generator=DRAWS, dtype=torch.uint8)
 SIGNS = 2 * Y[..., 1:] - 1
+SAID = torch.stack([SOFT, OUT2.softmax(-1), SOFT.flip(1)])
 MIXED = torch.randn(H, 2, N, C, generator=DRAWS).double().softmax(-1)
 
 On = Callable[[Tensor], Tensor]
@@ -154,6 +156,12 @@ CASES |= {
         for l2 in (on(L2), L2)
         for up in (on(L2 * 50), L2 * 50)
     ],
+    # several teachers
+    "smallest_mixture": lambda f, on: f(on(X[:, :5] @ X[:, :5].mT), cap=0.6),
+    "learn": lambda f, on: [
+        f(on(X), on(SAID), rule, steps=4, lr=0.1, l2=0.1, batch=8, easy=0.5).weight
+        for rule in (None, mixtures.closest(cap=0.7), mixtures.followed(lr=0.1))
+    ],
     # theories and what simulates them
     "gain": lambda f, on: f(on(BETTER), on(WORSE)),
     "linear_gain": lambda f, on: f(on(X[0]), on(OUT), on(Y)),
@@ -204,6 +212,12 @@ AT_HOME = {
     "mismatch.": "fits a law to tables",
     "networks.features.cached": "reads files",
     "networks.many.": "test_many.py runs it there",
+    "networks.decoder.": "test_decoder.py runs it there",
+    "networks.language.": "test_language.py runs it there",
+    "simulation.reasoning.": "test_reasoning.py runs it there",
+    "simulation.weak_reasoner.": "test_reasoning.py runs it there",
+    "simulation.preferences.": "is run by its chapter",
+    "growing.": "is run by its chapter",
     "heads.linear.apply": "is inside the fits",
     "heads.linear.check_inputs": "is inside the fits",
     "heads._newton.": "is inside the fits",

@@ -151,10 +151,10 @@ def auxiliary_confidence(output: Tensor, target: Tensor, weight: float | Tensor)
     Args:
         output: (..., n, 2) logits of the examples that meet, such as a batch.
         target: (..., n, 2) the teacher's labels, hard or soft.
-        weight: a in [0, 1]; see `confidence_weight`.
+        weight: a in [0, 1], one or (..., n); see `confidence_weight`.
 
     Returns:
         (..., n).
     """
     own = hardened(output, target[..., 1].mean(-1))
-    return cross_entropy(output, (1 - weight) * target + weight * own)
+    return (1 - weight) * cross_entropy(output, target) + weight * cross_entropy(output, own)

@@ -16,8 +16,9 @@ shifts", NeurIPS 2025, arXiv 2510.21332.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from itertools import product
-from typing import Literal, NamedTuple
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -31,7 +32,8 @@ far (h, n, m) or (h, 1, m) -> new weights of either shape, which sum to 1 over t
 _RIDGE = 1e-9
 
 
-class Taught(NamedTuple):
+@dataclass(frozen=True)
+class Taught:
     """Students, and what their teachers counted.
 
     Attributes:
