@@ -153,14 +153,21 @@ def dress(
             keys = [*old.legend_handles, *keys]  # type: ignore[list-item]
             old.remove()
         keys = list({str(key.get_label()): key for key in keys}.values())
-    # About as many characters fit into one row of 6 inches.
-    wide = sum(len(str(key.get_label())) + 4 for key in keys)
-    look["ncols"] = len(keys) if len(keys) < 5 and wide <= 64 else min(3, max(1, len(keys) - 1))
+    # About as many characters fit beside the axes' labels, or into a figure's whole width.
+    room = (10 if title else 8.4) * ax.figure.get_figwidth()  # type: ignore[union-attr]
+    most = len(keys) if len(keys) < 5 else 3
+    look["ncols"] = next((n for n in range(most, 1, -1) if _legend_width(keys, n) <= room), 1)
     if title and keys:
         ax.figure.legend(handles=keys, loc="outside upper left", **look)
     elif keys:
         ax.legend(handles=keys, loc="lower left", bbox_to_anchor=(0, 1), **look)
     ax.set_label(findings.sentences([f"{title}: {said[0]}" if title else said[0], *said[1:]]))
+
+
+def _legend_width(keys: Sequence[Line2D], columns: int) -> int:
+    """Characters in a row of the legend, which matplotlib fills column by column."""
+    parts = np.array_split([len(str(key.get_label())) + 4 for key in keys], columns)
+    return sum(int(part.max()) for part in parts if len(part))
 
 
 def ticks_at(ax: Axes, settings: Iterable[float]) -> None:
