@@ -113,14 +113,16 @@ def script(path: str) -> ModuleType:
     assert spec.loader
     module = importlib.util.module_from_spec(spec)
     sys.modules[spec.name] = module  # where dataclasses look for their module
+    # Every folder has a `make` and a `measure` of its own, which another program must not find.
+    others = {own.stem: sys.modules.pop(own.stem, None) for own in file.parent.glob("*.py")}
     before = set(sys.modules)
     with pytest.MonkeyPatch.context() as patch:
         patch.syspath_prepend(file.parent)
         spec.loader.exec_module(module)
-    # Every folder has a `make` and a `measure` of its own, which the next program must not find.
     for name in set(sys.modules) - before:
         if Path(getattr(sys.modules[name], "__file__", None) or "").parent == file.parent:
             del sys.modules[name]
+    sys.modules |= {name: other for name, other in others.items() if other}
     return module
 
 

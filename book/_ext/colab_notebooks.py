@@ -98,7 +98,7 @@ def _flat(node: nodes.Element, folded: bool = False) -> Iterator[tuple[nodes.Nod
 
 def _code_cell(source: str, tags: set[str], folded: bool) -> nbformat.NotebookNode:
     if "colab-only" in tags:
-        tags = set()  # they keep the cell out of the book
+        tags = tags & {"needs-gpu"}  # the others keep the cell out of the book
     metadata: dict[str, Any] = {"tags": sorted(tags)} if tags else {}
     if folded or tags & HIDDEN:
         metadata |= FOLDED
