@@ -110,6 +110,8 @@ def test_it_can_be_fine_tuned_whole(small: Path):
         def __init__(self, encoder: SentenceEncoder) -> None:
             super().__init__()
             self.encoder, self.head = encoder, torch.nn.Linear(encoder.width, 2)
+            torch.nn.init.zeros_(self.head.weight)  # else its start hangs on the tests before
+            torch.nn.init.zeros_(self.head.bias)
 
         def forward(self, pieces: torch.Tensor) -> torch.Tensor:
             return self.head(self.encoder(pieces))
