@@ -13,17 +13,14 @@ import torch
 from pandas import DataFrame
 from threadpoolctl import threadpool_limits
 
+from w2s_tutorial import device as chosen
 from w2s_tutorial.storage import describe
 from w2s_tutorial.tables import save_result
 
 
-def device() -> str:
-    return "cuda" if torch.cuda.is_available() else "cpu"
-
-
 def seconds(action: Callable[[], object], device: str) -> float:
     """By the clock on a GPU; on a CPU of processor time, which other programs disturb less."""
-    clock = time.perf_counter if device == "cuda" else time.process_time
+    clock = time.process_time if device == "cpu" else time.perf_counter
     start = clock()
     action()
     if device == "cuda":
@@ -59,7 +56,7 @@ def run(
     parser.add_argument("--save", help="write the table to this csv, with its provenance")
     arguments = parser.parse_args()
     start = time.perf_counter()
-    table = measure(device())
+    table = measure(chosen().type)
     show(table)
     if arguments.save:
         spent = round(time.perf_counter() - start, 1)

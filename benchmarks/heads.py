@@ -5,7 +5,8 @@ keeps its own half of the examples or has its own labels; one head on many examp
 heads at once. scikit-learn fits a few of the heads in three ways: with one BLAS thread, with all,
 and by joblib over heads with one thread each; the fastest is the rival, and named. Ours and its
 runs alternate; of the rounds' ratios the least, the median and the largest are printed. Both are
-driven to the same gradient, and the one that is reached is measured afterwards in float64.
+driven to the same gradient, and the one that is reached is measured afterwards in float64. On a
+GPU ours run there, and scikit-learn on the processor beside it.
 
     python benchmarks/heads.py
 """
@@ -24,11 +25,16 @@ from joblib import Parallel, delayed
 from sklearn.linear_model import LogisticRegression
 from threadpoolctl import threadpool_limits
 
+from w2s_tutorial import FAST, device
 from w2s_tutorial.heads import fit_logistic
 from w2s_tutorial.heads._newton import Problem
 
-OWN = ((500, 4), (500, 100), (1500, 64), (4000, 100))
-TIMED, ROUNDS, L2 = 8, 3, 0.01
+OWN = ((60, 4),) if FAST else ((500, 4), (500, 100), (1500, 64), (4000, 100))
+TIMED, ROUNDS, L2 = 2 if FAST else 8, 1 if FAST else 3, 0.01
+MANY, WIDTHS = (4, 80), (6,)  # heads, and examples of which they see half
+if not FAST:
+    MANY, WIDTHS = (256, 4000), (512, 100)
+LARGE = (400, 8) if FAST else (200_000, 200)
 Case = tuple[torch.Tensor, torch.Tensor, torch.Tensor | None]
 
 
@@ -42,8 +48,9 @@ def own(n: int, d: int, dtype: torch.dtype, h: int = 24) -> Case:
     return x.to(dtype), torch.nn.functional.one_hot(label.long(), 2), None
 
 
-def shared(d: int, dtype: torch.dtype, halves: bool, h: int = 256, n: int = 4000) -> Case:
+def shared(d: int, dtype: torch.dtype, halves: bool, h: int = MANY[0]) -> Case:
     """Features with a decaying spectrum; own halves of one set of labels, or own labels."""
+    n = MANY[1]
     g = torch.Generator().manual_seed(0)
     scale = torch.arange(1, d + 1, dtype=torch.float64) ** -0.25
     x = scale * torch.randn(n, d, generator=g, dtype=torch.float64)
@@ -68,6 +75,8 @@ def gradient(x: np.ndarray, y: np.ndarray, weight: np.ndarray, bias: float, l2: 
 def timed(action: Callable[[], Any]) -> tuple[float, Any]:
     start = time.perf_counter()
     found = action()
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
     return time.perf_counter() - start, found
 
 
@@ -95,7 +104,9 @@ def compare(name: str, case: Case, l2: float, tol: float) -> str:
 
     rivals = {"one thread": limited, "all threads": in_turn, "joblib": side_by_side}
     ours, theirs = [], dict[str, list[float]]((way, []) for way in rivals)
-    fit = partial(fit_logistic, x, target, l2=l2, example_weight=keep, tol=tol)
+    here = device()
+    there = [None if part is None else part.to(here) for part in (x, target, keep)]
+    fit = partial(fit_logistic, *there[:2], l2=l2, example_weight=there[2], tol=tol)
     products, plain = [0.0], Problem.outputs
 
     def counted(problem: Problem, theta: torch.Tensor) -> torch.Tensor:
@@ -113,8 +124,8 @@ def compare(name: str, case: Case, l2: float, tol: float) -> str:
             theirs[way].append(spent)
     reached = []
     for i, (xi, yi) in enumerate(data):
-        weight = (heads.weight[i, :, 1] - heads.weight[i, :, 0]).double().numpy()
-        bias = float(heads.bias[i, 0, 1] - heads.bias[i, 0, 0])
+        weight = (heads.weight[i, :, 1] - heads.weight[i, :, 0]).double()
+        weight, bias = weight.cpu().numpy(), float(heads.bias[i, 0, 1] - heads.bias[i, 0, 0])
         fits = ((weight, bias), found[i])
         reached.append([gradient(xi.astype(float), yi, *f, l2) for f in fits])
     way = min(theirs, key=lambda name: min(theirs[name]))
@@ -131,13 +142,17 @@ def compare(name: str, case: Case, l2: float, tol: float) -> str:
 
 def rate(dtype: torch.dtype) -> float:
     """Operations a second of a square product here, the most a fit could use."""
-    a = torch.randn(1024, 1024, dtype=dtype)
+    side = 128 if FAST else 1024
+    a = torch.randn(side, side, dtype=dtype).to(device())
     a @ a
-    return 2 * 1024**3 / min(timed(lambda: a @ a)[0] for _ in range(5))
+    return 2 * side**3 / min(timed(lambda: a @ a)[0] for _ in range(5))
 
 
 def main() -> None:
-    print(f"{torch.get_num_threads()} threads; seconds for all heads, the best of {ROUNDS} runs")
+    print(
+        f"ours on {device()}, {torch.get_num_threads()} threads; seconds for all heads, the best of"
+        f" {ROUNDS} runs"
+    )
     print(
         f"{'heads':24} {'dtype':8} {'ours':>7} {'rival':>8} {'ratio':>17} {'rival is':12}"
         f" {'gradient':>8} {'rival':>8} {'pairs':>6} {'rate':>5}"
@@ -145,17 +160,19 @@ def main() -> None:
     for dtype, tol in ((torch.float64, 1e-8), (torch.float32, 1e-6)):
         for n, d in OWN:
             print(compare(f"24 own, {n} x {d}", own(n, d, dtype), L2, tol), flush=True)
-    for d in (512, 100):
+    for d in WIDTHS:
         for halves, kind in ((True, "halves"), (False, "labels")):
             for dtype in (torch.float64, torch.float32):
-                l2 = 1 / (2000 if halves else 4000)
+                l2 = (2 if halves else 1) / MANY[1]
                 case = shared(d, dtype, halves)
-                print(compare(f"256 own {kind}, d = {d}", case, l2, 1e-6), flush=True)
-    print(compare("1, 200,000 x 200", own(200_000, 200, torch.float64, 1), 1e-3, 1e-6))
-    x, target, _ = shared(512, torch.float32, False, h=1000)
-    spent = [timed(lambda: fit_logistic(x, target, l2=1 / 4000, tol=1e-6))[0] for _ in range(3)]
-    low, middle, high = sorted(spent)
-    print(f"1,000 heads on 4,000 x 512, float32: {low:.1f} {middle:.1f} {high:.1f} seconds")
+                print(compare(f"{MANY[0]} own {kind}, d = {d}", case, l2, 1e-6), flush=True)
+    n, d = LARGE
+    print(compare(f"1, {n:,} x {d}", own(n, d, torch.float64, 1), 1e-3, 1e-6))
+    h, d = 4 * MANY[0], WIDTHS[0]
+    x, target = (part.to(device()) for part in shared(d, torch.float32, False, h=h)[:2])
+    fit = partial(fit_logistic, x, target, l2=1 / MANY[1], tol=1e-6)
+    low, middle, high = sorted(timed(fit)[0] for _ in range(3))
+    print(f"{h:,} heads on {MANY[1]:,} x {d}, float32: {low:.2f} {middle:.2f} {high:.2f} seconds")
     print(
         "pairs: of products with the features, a head; rate: roofline, share of a square product's."
     )

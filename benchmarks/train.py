@@ -18,12 +18,14 @@ from common import run, seconds
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
+from w2s_tutorial import FAST
 from w2s_tutorial.networks.backbones import Supervised, build
 from w2s_tutorial.networks.objectives import classification
 from w2s_tutorial.networks.train import fit
 
-IMAGES, BATCH, LR, ROUNDS = 20_000, 128, 1e-3, 5
-STEPS = {"cnn": 30, "resnet": 6}  # per turn and network on a CPU; a GPU does ten times as many
+IMAGES, BATCH, LR, ROUNDS = (64, 8, 1e-3, 2) if FAST else (20_000, 128, 1e-3, 5)
+# Steps per turn and network on a CPU; a GPU does ten times as many.
+STEPS = {"cnn": 2, "resnet": 1} if FAST else {"cnn": 30, "resnet": 6}
 
 
 class Pictures(Dataset):
@@ -68,7 +70,7 @@ def compare(name: str, device: str) -> list[dict]:
     images = torch.randint(256, (IMAGES, 1, 28, 28), generator=generator, dtype=torch.uint8)
     labels = torch.randint(10, (IMAGES,), generator=generator)
     network = build(name, in_channels=1, image_size=(28, 28), tasks=(10,), seed=generator)
-    steps = STEPS[name] * (10 if device == "cuda" else 1)
+    steps = STEPS[name] * (1 if device == "cpu" else 10)
     turns = {
         "tutorial": lambda: tutorial(network, images, labels, steps, device),
         "ours": lambda: fit(

