@@ -27,7 +27,9 @@ from w2s_tutorial.storage import describe  # noqa: E402
 from w2s_tutorial.tables import save_result  # noqa: E402
 
 TEACHER = "pixels"
-SETTINGS = (  # shares of the minority in labelled set and pool, size of the pool, rates
+SETTINGS: tuple[
+    tuple[float, float, int, tuple[float, ...]], ...
+] = (  # shares of the minority in labelled set and pool, size of the pool, rates
     (0.25, 0.25, 400, (0.1, 1 / 3, 1, 3)),
     (0.25, 0.25, 100, (1,)),
     (0.25, 0.5, 400, (1,)),
