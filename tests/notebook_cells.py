@@ -212,7 +212,8 @@ def main() -> int:
     hide(HIDDEN)
     for name in ("IPython.core.interactiveshell", "sklearn.linear_model", "w2s_tutorial.datasets"):
         importlib.import_module(name)
-    importlib.import_module("standin")
+    if asked.also or not asked.notebooks:
+        importlib.import_module("standin")
     sys.path.remove(str(TESTS))
     os.environ.setdefault("MPLBACKEND", "agg")
     worst, least = 0, 0 if asked.also else None
