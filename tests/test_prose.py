@@ -171,3 +171,32 @@ def test_exercises_have_solutions_that_are_checked(page):
         assert "check" in solution, f"the solution of {label} is not checked"
         before = text.partition(f"{{solution-start}} {label}\n")[0].rpartition("{exercise")[2]
         assert before.count(":class: dropdown hint") == 2, f"{label} has no ladder of two hints"
+
+
+def unsourced(text: str) -> list[str]:
+    """Labels of theorems with no box about their source before the next heading or theorem."""
+    parts = re.split(r"^(?=```\{prf:theorem\}|#+ )", text, flags=re.MULTILINE)
+    theorems = [part for part in parts if part.startswith("```{prf:theorem}")]
+    return [
+        re.search(r":label: (\S+)", part)[1] for part in theorems if ":class: source" not in part
+    ]
+
+
+def test_every_theorem_says_what_was_read():
+    pages = [(BOOK / f"{page}.md").read_text(encoding="utf-8") for page in CHAPTERS]
+    assert sum(text.count("```{prf:theorem}") for text in pages) >= 4
+    assert not [label for text in pages for label in unsourced(text)]
+    assert unsourced("```{prf:theorem} T\n:label: thm-t\n```\n\n## Next\n:class: source") == [
+        "thm-t"
+    ]
+
+
+def test_what_a_source_box_cites_is_on_the_page_of_sources():
+    listed = (BOOK / "sources.md").read_text(encoding="utf-8")
+    cited = set()
+    for page in CHAPTERS:
+        text = (BOOK / f"{page}.md").read_text(encoding="utf-8")
+        boxes = re.findall(r":class: source\n(.*?)\n(?:```|:::)$", text, re.DOTALL | re.MULTILINE)
+        cited |= {key for box in boxes for key in re.findall(r"\{cite:\w\}`(\w+)`", box)}
+    assert len(cited) >= 8
+    assert not [key for key in sorted(cited) if f"`{key}`" not in listed]
