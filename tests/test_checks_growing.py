@@ -10,34 +10,22 @@ from w2s_tutorial.checks._common import CheckError
 from w2s_tutorial.networks.language import distillation
 
 
-def parts(student, teacher, character):
-    log_p, log_q = student.log_softmax(-1), teacher.log_softmax(-1)
-    return log_p, log_q, -log_p.gather(-1, character[:, None])[:, 0]
+def beside(divergence):
+    """A loss whose second term is that function of log-probabilities and logits."""
+
+    def loss(student, teacher, character, weight):
+        log_p, log_q = student.log_softmax(-1), teacher.log_softmax(-1)
+        hard = -log_p.gather(-1, character[:, None])[:, 0]
+        return hard + weight * divergence(log_p, log_q, student, teacher)
+
+    return loss
 
 
-def right(student, teacher, character, weight):
-    log_p, log_q, hard = parts(student, teacher, character)
-    return hard + weight * (log_q.exp() * (log_q - log_p)).sum(-1)
-
-
-def reverse(student, teacher, character, weight):
-    log_p, log_q, hard = parts(student, teacher, character)
-    return hard + weight * (log_p.exp() * (log_p - log_q)).sum(-1)
-
-
-def crossed(student, teacher, character, weight):
-    log_p, log_q, hard = parts(student, teacher, character)
-    return hard - weight * (log_q.exp() * log_p).sum(-1)
-
-
-def raw(student, teacher, character, weight):
-    _, log_q, hard = parts(student, teacher, character)
-    return hard + weight * (log_q.exp() * (teacher - student)).sum(-1)
-
-
-def averaged(student, teacher, character, weight):
-    log_p, log_q, hard = parts(student, teacher, character)
-    return hard + weight * (log_q.exp() * (log_q - log_p)).mean(-1)
+right = beside(lambda p, q, *_: (q.exp() * (q - p)).sum(-1))
+reverse = beside(lambda p, q, *_: (p.exp() * (p - q)).sum(-1))
+crossed = beside(lambda p, q, *_: -(q.exp() * p).sum(-1))
+raw = beside(lambda p, q, student, teacher: (q.exp() * (teacher - student)).sum(-1))
+averaged = beside(lambda p, q, *_: (q.exp() * (q - p)).mean(-1))
 
 
 class Says(torch.nn.Module):

@@ -7,6 +7,7 @@ import torch
 from helpers_data import ROOT, script
 
 from w2s_tutorial.networks.language import log_probability
+from w2s_tutorial.simulation import digit_pairs as task
 from w2s_tutorial.simulation import preferences as macpo
 from w2s_tutorial.tables import load_result
 
@@ -14,39 +15,39 @@ DIGITS = torch.cartesian_prod(*[torch.arange(5)] * 4)
 
 
 def test_good_replies_are_sums_of_neighbours_in_a_circle():
-    assert macpo.good(torch.tensor([[3, 1, 4, 0]]), macpo.right_sums()).tolist() == [[4, 0, 4, 3]]
-    for x, reply in zip(DIGITS.tolist(), macpo.good(DIGITS, macpo.right_sums()), strict=True):
+    assert task.good(torch.tensor([[3, 1, 4, 0]]), task.right_sums()).tolist() == [[4, 0, 4, 3]]
+    for x, reply in zip(DIGITS.tolist(), task.good(DIGITS, task.right_sums()), strict=True):
         assert reply.tolist() == [(x[i] + x[(i + 1) % 4]) % 5 for i in range(4)]
 
 
 def test_wrong_sums_are_eight_and_differ_by_seed():
-    first, second = (macpo.wrong_sums(torch.Generator().manual_seed(s)) for s in (0, 1))
+    first, second = (task.wrong_sums(torch.Generator().manual_seed(s)) for s in (0, 1))
     for sums in (first, second):
-        assert int((sums != macpo.right_sums()).sum()) == 8
+        assert int((sums != task.right_sums()).sum()) == 8
     assert not torch.equal(first, second)
 
 
 def test_reward_of_good_replies_of_copies_and_of_short_ones():
     def of(reply):
-        return macpo.reward(DIGITS, macpo.texts(DIGITS, reply)[0][:, 5:])
+        return task.reward(DIGITS, task.texts(DIGITS, reply)[0][:, 5:])
 
-    assert (of(macpo.good(DIGITS, macpo.right_sums())) == 1).all()
+    assert (of(task.good(DIGITS, task.right_sums())) == 1).all()
     assert float(of(DIGITS).mean()) == pytest.approx(0.2)
-    short = torch.tensor([[macpo.CHARACTERS.token("$"), 0, 0, 0, 0]]).expand(625, 5)
-    assert macpo.reward(DIGITS, short).max() == 0
+    short = torch.tensor([[task.CHARACTERS.token("$"), 0, 0, 0, 0]]).expand(625, 5)
+    assert task.reward(DIGITS, short).max() == 0
 
 
 def test_texts_count_the_reply_and_its_end_and_no_padding():
-    text, counts = macpo.texts(torch.tensor([[3, 1, 4, 0]]), torch.tensor([[5, 7, 0, 0, 0]]))
-    assert macpo.CHARACTERS.decode(text) == ["3140=4$"]
+    text, counts = task.texts(torch.tensor([[3, 1, 4, 0]]), torch.tensor([[5, 7, 0, 0, 0]]))
+    assert task.CHARACTERS.decode(text) == ["3140=4$"]
     assert counts.tolist() == [[False] * 5 + [True, True] + [False] * 3]
 
 
 def test_a_table_is_a_language_model_of_its_logits():
     logits = torch.randn(5, 5, 5, generator=torch.Generator().manual_seed(0))
-    table = macpo.PairTable(logits)
-    reply = macpo.good(DIGITS, macpo.right_sums())
-    found = log_probability(table, *macpo.texts(DIGITS, reply))
+    table = task.PairTable(logits)
+    reply = task.good(DIGITS, task.right_sums())
+    found = log_probability(table, *task.texts(DIGITS, reply))
     by_hand = [
         sum(float(logits[x[i], x[(i + 1) % 4]].log_softmax(0)[y[i]]) for i in range(4))
         for x, y in zip(DIGITS.tolist(), reply.tolist(), strict=True)
@@ -55,22 +56,22 @@ def test_a_table_is_a_language_model_of_its_logits():
 
 
 def test_a_table_writes_by_its_probabilities_and_always_ends():
-    half = macpo._pretrained([macpo.right_sums()], DIGITS[None], "table", [0])[0]
+    half = macpo._pretrained([task.right_sums()], DIGITS[None], "table", [0])[0]
     x = torch.tensor([[1, 2, 3, 4]]).expand(4000, 4)
-    reply = macpo.write(half, x, seed=0)
-    assert (reply[:, 4] == macpo.CHARACTERS.token("$")).all()
-    right = (reply[:, :4] - 1 == macpo.good(x, macpo.right_sums())).double().mean(0)
+    reply = task.write(half, x, seed=0)
+    assert (reply[:, 4] == task.CHARACTERS.token("$")).all()
+    right = (reply[:, :4] - 1 == task.good(x, task.right_sums())).double().mean(0)
     copied = (reply[:, :4] - 1 == x).double().mean(0)
     assert ((right - 0.5).abs() < 4 * 0.5 / 4000**0.5).all()
     assert (right + copied > 0.99).all()
 
 
 def test_the_likeliest_reply_of_each_prompt():
-    half = macpo._pretrained([macpo.right_sums()] * 2, DIGITS[None], "table", [0, 1])
+    half = macpo._pretrained([task.right_sums()] * 2, DIGITS[None], "table", [0, 1])
     x = torch.stack([DIGITS, DIGITS.flip(0)])
     good, wrong = (
-        torch.stack([macpo.texts(d, macpo.good(d, s))[0][:, 5:] for d in x])
-        for s in (macpo.right_sums(), (macpo.right_sums() + 1) % 5)
+        torch.stack([task.texts(d, task.good(d, s))[0][:, 5:] for d in x])
+        for s in (task.right_sums(), (task.right_sums() + 1) % 5)
     )
     mixed = [good.clone(), wrong.clone()]
     mixed[0][:, ::2], mixed[1][:, ::2] = wrong[:, ::2], good[:, ::2]
@@ -115,12 +116,12 @@ def test_transformers_go_through_the_same_rounds(monkeypatch):
     monkeypatch.setitem(macpo._PRETRAIN, "warmup", 0)
     monkeypatch.setitem(macpo._STEPS["decoder"], "steps", 3)
     agents = macpo.begin(seeds=[0, 1], teachers=1, kind="decoder")
-    replies = [macpo.write(net, agents.test[0], seed=0) for net in agents.student_first]
+    replies = [task.write(net, agents.test[0], seed=0) for net in agents.student_first]
     assert not torch.equal(*replies), "seeds share no network"
     course = macpo.align(agents, rounds=1)
     assert course.groupby(["round", "agent"]).size().eq(2).all()
     assert course["value"].between(0, 1).all()
-    text = macpo.texts(agents.test[0], agents.test[0])
+    text = task.texts(agents.test[0], agents.test[0])
     first, tuned, bad = (
         float(log_probability(nets[0], *text).detach().mean())
         for nets in (agents.teachers_first[0], agents.teachers[0], agents.teachers_bad[0])

@@ -7,52 +7,20 @@ from pathlib import Path
 
 import pytest
 import torch
+from tiny_models import save_models
 
 from w2s_tutorial.networks import published
 from w2s_tutorial.networks.published import last_number, learn_from_traces, sums
 
 transformers = pytest.importorskip("transformers")
-tokenizers = pytest.importorskip("tokenizers")
 
 
 @pytest.fixture(scope="module")
 def folders(tmp_path_factory) -> tuple[str, str]:
-    """Two models with random weights, the second one larger, that read and write characters."""
-    characters = [chr(code) for code in range(32, 127)] + ["\n"]
-    vocabulary = {c: i for i, c in enumerate(["<pad>", "<end>", *characters])}
-    words = tokenizers.Tokenizer(tokenizers.models.WordLevel(vocabulary, unk_token="<pad>"))
-    words.pre_tokenizer = tokenizers.pre_tokenizers.Split("", "isolated")
-    words.decoder = tokenizers.decoders.Fuse()
-    tokenizer = transformers.PreTrainedTokenizerFast(
-        tokenizer_object=words, pad_token="<pad>", eos_token="<end>"
-    )
-    paths = []
-    for name, width in (("teacher", 16), ("student", 32)):
-        folder = tmp_path_factory.mktemp("models") / name
-        with torch.random.fork_rng():
-            torch.manual_seed(width)
-            model = transformers.Qwen2ForCausalLM(
-                transformers.Qwen2Config(
-                    vocab_size=len(vocabulary),
-                    hidden_size=width,
-                    intermediate_size=2 * width,
-                    num_hidden_layers=2,
-                    num_attention_heads=2,
-                    num_key_value_heads=1,
-                    max_position_embeddings=256,
-                    pad_token_id=0,
-                    eos_token_id=1,
-                    bos_token_id=None,
-                )
-            )
-        model.save_pretrained(folder)
-        if name == "teacher":
-            tokenizer.chat_template = "{{ messages[0]['content'] }} >"
-        else:
-            tokenizer.chat_template = None
-        tokenizer.save_pretrained(folder)
-        paths.append(str(folder))
-    return paths[0], paths[1]
+    """Two models, the second one larger."""
+    folder = tmp_path_factory.mktemp("models")
+    save_models(folder, {"teacher": 16, "student": 32}, templates=("teacher",))
+    return str(folder / "teacher"), str(folder / "student")
 
 
 def test_questions_have_the_answers_that_they_ask_for():

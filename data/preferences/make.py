@@ -1,10 +1,10 @@
 """One teacher, three, and what MACPO is made of: python data/preferences/make.py (two minutes).
 
-Writes tables.csv: mean reward on test prompts, by arm, seed, round and agent. With the argument
-`decoder` it writes decoders.csv, the same for transformers, which takes about an hour of one core
-and was not run yet. Arms of one seed share the student's first policy, the first teacher and the
-prompts. What an arm gave is kept in a folder beside this file until all are there, so that a
-stopped run goes on.
+Writes tables.csv: mean reward on test prompts, by arm, seed, round and agent; and votes.csv: how
+often students are right after the last round, by how many teachers know a sum. With the argument
+`decoder` it writes the same for small transformers, decoders.csv and decoder_votes.csv, in half an
+hour of one core. Arms of one seed share the student's first policy, the first teacher and the
+prompts. What an arm gave is kept in _build/preferences, so that a stopped run goes on.
 """
 
 from __future__ import annotations
@@ -12,20 +12,25 @@ from __future__ import annotations
 import sys
 import time
 from pathlib import Path
+from types import ModuleType
+from typing import Any, Literal, cast
 
 import pandas as pd
 import torch
 
-from w2s_tutorial.simulation import preferences
+from w2s_tutorial.simulation import digit_pairs, preferences
 from w2s_tutorial.storage import describe
-from w2s_tutorial.tables import save_result
+from w2s_tutorial.tables import load_result, save_result
 
+Kind = Literal["table", "decoder"]
 HERE = Path(__file__).parent
 ROUNDS = 4
 SEEDS = {"table": range(32), "decoder": range(8)}
-FILES = {"table": "tables.csv", "decoder": "decoders.csv"}
+FILES = {"table": ("tables", "votes"), "decoder": ("decoders", "decoder_votes")}
 THREE = {"teachers": 3}
-ARMS = {  # name -> arguments of `begin`, arguments of `align`
+FULL: dict[str, Any] = {"mutual": True, "hard": True, "reference": "first"}
+# name -> arguments of `begin`, arguments of `align`
+ARMS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "three teachers": (THREE, {}),
     "one teacher": ({"teachers": 1, "answers": 3}, {}),
     "three alike": ({**THREE, "alike": True}, {}),
@@ -35,43 +40,52 @@ ARMS = {  # name -> arguments of `begin`, arguments of `align`
     "ignorant": ({**THREE, "knows": False}, {}),
     "ignorant, own positives": ({**THREE, "knows": False}, {"mutual": False}),
 }
+VOTES = ("three teachers", "one teacher", "three alike")
+STORE = HERE.parents[1] / "_build" / "preferences"
 
 
-def course(kind: str, arm: str, seeds: range) -> pd.DataFrame:
-    """Rewards of one arm, round by round."""
+def course(kind: Kind, arm: str) -> dict[str, pd.DataFrame]:
+    """Rewards of one arm, round by round, and its last students by their teachers' votes."""
     before, during = ARMS[arm]
-    agents = preferences.begin(seeds=seeds, kind=kind, **before)
-    return preferences.align(agents, rounds=ROUNDS, **during).assign(arm=arm)
+    agents = preferences.begin(seeds=SEEDS[kind], kind=kind, **before)
+    each = list(preferences.rounds_of(agents, rounds=ROUNDS, **{**FULL, **during}))
+    rounds = [preferences.rewards(number, now) for number, now in enumerate(each)]
+    return {"rewards": pd.concat(rounds), "votes": preferences.by_votes(agents, each[-1])}
 
 
-def main(kinds: list[str]) -> None:
+def kept(kind: Kind, arm: str, code: str) -> dict[str, pd.DataFrame]:
+    """The same, from the disk where this code has measured it."""
+    names = ("rewards", "votes")
+    paths = {name: STORE / f"{kind} {arm} {name} {code[:12]}.csv" for name in names}
+    if not all(path.exists() for path in paths.values()):
+        STORE.mkdir(parents=True, exist_ok=True)
+        start = time.process_time()
+        for name, table in course(kind, arm).items():
+            spent = {"seconds": time.process_time() - start}
+            save_result(table.assign(arm=arm), paths[name], spent)
+    return {name: load_result(path) for name, path in paths.items()}
+
+
+def main(kinds: list[Kind]) -> None:
     torch.set_num_threads(1)
-    parts = HERE / "parts"
-    parts.mkdir(exist_ok=True)
+    code: list[ModuleType | Path] = [preferences, digit_pairs, Path(__file__)]
+    told = describe("", code=code)["source_sha256"]
     for kind in kinds or ["table"]:
-        for arm in ARMS:
-            part = parts / f"{kind} {arm}.csv"
-            if not part.exists():
-                start = time.process_time()
-                found = course(kind, arm, SEEDS[kind])
-                found.assign(seconds=time.process_time() - start).to_csv(part, index=False)
-        table = pd.concat([pd.read_csv(parts / f"{kind} {arm}.csv") for arm in ARMS])
-        seconds = table.groupby("arm")["seconds"].first().sum()
-        columns = ["arm", "seed", "round", "agent", "value"]
+        found = {arm: kept(kind, arm, told) for arm in ARMS}
+        seconds = sum(tables["rewards"].attrs["seconds"] for tables in found.values())
         facts = describe(
             f"python data/preferences/make.py {kind}",
-            code=[preferences, Path(__file__)],
+            code=code,
             seeds=len(SEEDS[kind]),
             rounds=ROUNDS,
-            processor_seconds=round(float(seconds)),
+            processor_seconds=round(seconds),
         )
-        save_result(table[columns].round(4), HERE / FILES[kind], facts)
-        for arm in ARMS:
-            (parts / f"{kind} {arm}.csv").unlink()
-        print(FILES[kind], len(table), "rows", f"{seconds:.0f} s of processor time")
-    if not any(parts.iterdir()):
-        parts.rmdir()
+        rewards = pd.concat([tables["rewards"] for tables in found.values()])
+        votes = pd.concat([found[arm]["votes"] for arm in VOTES])
+        columns = (["arm", "seed", "round", "agent", "value"], ["arm", *votes.columns[:-1]])
+        for name, table, order in zip(FILES[kind], (rewards, votes), columns, strict=True):
+            save_result(table[order].round(4), HERE / f"{name}.csv", facts)
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    main(cast(list[Kind], sys.argv[1:]))

@@ -1,21 +1,20 @@
 """Several weak teachers align a strong student by preferences, and it aligns them: MACPO, small.
 
-A prompt is four digits below 5. A good reply adds each digit to the next, modulo 5, the last to
-the first; a bad reply copies the prompt. The reward of a reply is the share of its digits that are
-right. Everybody begins with good and bad replies half and half: the student with right sums, each
-teacher with eight of the twenty-five sums wrong, others for each teacher.
+Prompts, replies and rewards are those of `digit_pairs`. Everybody begins with good and bad replies
+half and half: the student with right sums, each teacher with eight of the twenty-five sums wrong,
+others for each teacher.
 
     agents = begin(seeds=range(8), teachers=3)
     course = align(agents, rounds=4)  # rewards of student and teachers, seed by seed
 
 The algorithm is that of Lyu, Yan, Wang, Yin, Ren, de Rijke, Ren: "MACPO", ICLR 2025, arXiv
 2410.07672, as far as its abstract, its released scripts and notes of others tell it; the task is
-ours. Texts are tokens (n, 10): prompt, "=", reply, "$". In the shapes below r counts seeds.
+ours. In the shapes below r counts seeds.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Literal
@@ -24,16 +23,27 @@ import pandas as pd
 import torch
 from torch import Tensor, nn
 
-from w2s_tutorial.networks.decoder import PAD, Characters, Decoder, generate
+from w2s_tutorial.networks.decoder import Decoder
 from w2s_tutorial.networks.language import log_probability, next_token, preference
 from w2s_tutorial.networks.many import fit_many
+from w2s_tutorial.simulation.digit_pairs import (
+    BASE,
+    CHARACTERS,
+    DIGITS,
+    LENGTH,
+    PairTable,
+    good,
+    reward,
+    right_by_pair,
+    right_sums,
+    texts,
+    write,
+    wrong_sums,
+)
 
-BASE, DIGITS, WRONG = 5, 4, 8
-CHARACTERS = Characters("01234=$")
 BETA, SFT = 0.1, 0.2
 """Of the preference loss, as the released scripts have them."""
-LENGTH = 2 * DIGITS + 2
-_EQUALS, _END = CHARACTERS.token("="), CHARACTERS.token("$")
+_JUDGE, _STUDENT, _TEACHER = 0, 1, 3  # who writes; the negative agent has the next number
 _PRETRAIN = {"steps": 500, "batch_size": 64, "lr": 3e-3, "warmup": 20}
 _STEPS: dict[str, dict[str, Any]] = {
     "table": {"steps": 60, "batch_size": 50, "lr": 0.05},
@@ -54,6 +64,7 @@ class Agents:
         prompts: (r, 200, 4) digits, the second half of the training prompts.
         test: (r, 225, 4) digits that nobody is trained on.
         answers: how many replies each teacher writes to a prompt.
+        sums: (teachers, r, 5, 5), what each teacher takes for the sums of two digits.
     """
 
     kind: str
@@ -67,73 +78,7 @@ class Agents:
     prompts: Tensor
     test: Tensor
     answers: int
-
-
-class PairTable(nn.Module):
-    """The smallest model of this task: logits of a reply's digit for each pair of prompt digits.
-
-    It has the face of a `Decoder`: tokens (n, t) -> logits (n, t, tokens).
-    """
-
-    def __init__(self, table: Tensor) -> None:
-        """table: (5, 5, 5), logits of the next digit, given a digit and its neighbour."""
-        super().__init__()
-        self.table = nn.Parameter(table)
-
-    def forward(self, text: Tensor) -> Tensor:
-        digits = text[:, :DIGITS] - 1
-        said = self.table[digits, digits.roll(-1, 1)]  # (n, 4, 5)
-        never = said.new_full((1, 1, 1), -30.0)
-        n, empty = len(text), never.expand(len(text), DIGITS, CHARACTERS.tokens)
-        reply = torch.cat([never.expand(n, DIGITS, 1), said, never.expand(n, DIGITS, 2)], -1)
-        end = never.new_zeros(CHARACTERS.tokens).index_fill(0, text.new_tensor(_END), 30.0)
-        ends = end.expand(n, 2, -1)
-        return torch.cat([empty, reply, ends], 1)[:, : text.shape[1]]
-
-
-def right_sums() -> Tensor:
-    """(5, 5): the sum of two digits modulo 5."""
-    digit = torch.arange(BASE)
-    return (digit[:, None] + digit) % BASE
-
-
-def wrong_sums(generator: torch.Generator) -> Tensor:
-    """(5, 5) sums of which eight are wrong, at places and in ways left to chance."""
-    table = right_sums().flatten()
-    place = torch.randperm(BASE**2, generator=generator)[:WRONG]
-    table[place] = (table[place] + torch.randint(1, BASE, (WRONG,), generator=generator)) % BASE
-    return table.view(BASE, BASE)
-
-
-def good(digits: Tensor, sums: Tensor) -> Tensor:
-    """Good replies (n, 4) to prompts (n, 4), by a table of sums (5, 5)."""
-    return sums.to(digits.device)[digits, digits.roll(-1, 1)]
-
-
-def texts(digits: Tensor, reply: Tensor) -> tuple[Tensor, Tensor]:
-    """Tokens (..., 10) of prompts with replies, and True where a token is the reply's.
-
-    Args:
-        digits: (..., 4).
-        reply: (..., 5) tokens as `write` returns them, or (..., 4) digits.
-    """
-    equals = torch.full_like(digits[..., :1], _EQUALS)
-    if reply.shape[-1] == DIGITS:
-        reply = torch.cat([reply + 1, torch.full_like(equals, _END)], -1)
-    text = torch.cat([digits + 1, equals, reply], -1)
-    counts = torch.arange(LENGTH, device=text.device) > DIGITS
-    return text, counts & (text != PAD)
-
-
-def write(network: nn.Module, digits: Tensor, *, seed: int) -> Tensor:
-    """What a model replies at temperature 1: tokens (n, 5)."""
-    prompt = torch.cat([digits + 1, torch.full_like(digits[:, :1], _EQUALS)], 1)
-    return generate(network, prompt, new=DIGITS + 1, end=_END, temperature=1.0, seed=seed)
-
-
-def reward(digits: Tensor, reply: Tensor) -> Tensor:
-    """Share of the four digits of replies (n, 5) that are right: (n,)."""
-    return (reply[:, :DIGITS] - 1 == good(digits, right_sums())).double().mean(1)
+    sums: Tensor
 
 
 def begin(
@@ -172,11 +117,12 @@ def begin(
     own_wrong = [wrong_sums(torch.Generator().manual_seed(10**6 + seed)) for seed in seeds]
     known = [right_sums()] * len(seeds) if knows else own_wrong
     first = _pretrained(known, train, kind, seeds)
-    firsts, goods, bads = [], [], []
+    firsts, goods, bads, taught = [], [], [], []
     for k in range(teachers):
         if k == 0 or not alike:
             sums = [wrong_sums(g) for g in chance]
         own = [1000 * (k + 1) + seed for seed in seeds]
+        taught.append(torch.stack(sums))
         firsts.append(_pretrained(sums, train, kind, own))
         tune = partial(_tuned, firsts[-1], half, kind=kind, seeds=own)
         replies = torch.stack([good(x, table) for x, table in zip(half, sums, strict=True)])
@@ -184,12 +130,53 @@ def begin(
         bads.append(tune(half))
     asked = other.repeat(1, teachers * answers, 1)
     said, denied = (
-        torch.cat([_write(t, other, 7 + i, seeds) for t in agents for i in range(answers)], 1)
-        for agents in (goods, bads)
+        torch.cat(
+            [
+                _write(teacher, other, (0, _TEACHER + 2 * k + bad, i), seeds)
+                for k, teacher in enumerate(agents)
+                for i in range(answers)
+            ],
+            1,
+        )
+        for bad, agents in enumerate((goods, bads))
     )
     student = _tuned(first, asked, said, kind=kind, seeds=seeds)
     bad = _tuned(student, asked, denied, kind=kind, seeds=seeds)
-    return Agents(kind, seeds, student, bad, first, goods, bads, firsts, other, test, answers)
+    sides = (student, bad, first, goods, bads, firsts)
+    return Agents(kind, seeds, *sides, other, test, answers, torch.stack(taught))
+
+
+def by_votes(agents: Agents, now: Agents) -> pd.DataFrame:
+    """How often students are right on the test, by what their teachers say of a pair of digits.
+
+    Args:
+        agents: before the first round.
+        now: the same after some round.
+
+    Returns:
+        A row per seed and case: `right`, how many teachers know the sum; `agree`, whether two that
+        are wrong say the same; `pairs` of digits in this case, and `value`, the share right.
+    """
+    wrong = agents.sums != right_sums()
+    same = [
+        wrong[i] & (agents.sums[i] == agents.sums[k]) for k in range(len(wrong)) for i in range(k)
+    ]
+    agree = torch.stack([torch.zeros_like(wrong[0]), *same]).any(0)
+    replies = _write(now.student, now.test, (0, _JUDGE, 1), now.seeds)
+    each = [right_by_pair(x, reply) for x, reply in zip(now.test, replies, strict=True)]
+    rows = [
+        pd.DataFrame(
+            {
+                "seed": seed,
+                "right": (~wrong[:, i]).sum(0).flatten(),
+                "agree": agree[i].flatten(),
+                "value": each[i].flatten(),
+            }
+        )
+        for i, seed in enumerate(agents.seeds)
+    ]
+    grouped = pd.concat(rows).groupby(["seed", "right", "agree"])["value"]
+    return grouped.agg(pairs="size", value="mean").reset_index()
 
 
 def align(
@@ -213,42 +200,55 @@ def align(
             scripts come down to, or the "last", the agent before the round.
 
     Returns:
-        A row per seed, round, from 0, and agent ("student", "teachers"): mean reward on the test.
+        A row per seed, round, from 0, and agent: mean reward on the test of "student", "teachers",
+        and the student's likeliest replies, "student, likeliest".
 
     Raises:
         ValueError: if reference is neither.
     """
+    how: dict[str, Any] = {"mutual": mutual, "hard": hard, "reference": reference}
+    course = enumerate(rounds_of(agents, rounds=rounds, **how))
+    return pd.concat([rewards(number, now) for number, now in course], ignore_index=True)
+
+
+def rounds_of(
+    agents: Agents, *, rounds: int, mutual: bool, hard: bool, reference: Literal["first", "last"]
+) -> Iterator[Agents]:
+    """Everybody before the first round and after each: rounds + 1 times, as `align`."""
     if reference not in ("first", "last"):
         raise ValueError(f'reference must be "first" or "last", got {reference!r}')
-    now, x = agents, agents.prompts
+    now, x, seeds = agents, agents.prompts, agents.seeds
     no = (agents.student_bad, agents.teachers_bad)
     no = no if hard else (agents.student_first, agents.teachers_first)
-    rows = [_rewards(0, now)]
+    yield now
     for number in range(1, rounds + 1):
-        says = partial(_write, digits=x, salt=100 * number, seeds=agents.seeds)
-        own = says(now.student)
-        if mutual:
-            offered = [
-                _write(teacher, x, 100 * number + 10 + i, agents.seeds)
-                for teacher in now.teachers
-                for i in range(now.answers)
-            ]
-            chosen = likeliest(now.student, x, offered)
-            given = [own] * len(now.teachers)
-        else:
-            chosen, given = own, [says(teacher) for teacher in now.teachers]
-        learn = partial(_preferred, x, kind=agents.kind, seeds=agents.seeds)
+        own = _write(now.student, x, (number, _STUDENT, 0), seeds)
+        offered = [
+            _write(teacher, x, (number, _TEACHER + 2 * k, i), seeds)
+            for k, teacher in enumerate(now.teachers)
+            for i in range(now.answers if mutual else 1)
+        ]
+        chosen = likeliest(now.student, x, offered) if mutual else own
+        given = [own] * len(now.teachers) if mutual else offered
+        learn = partial(_preferred, x, kind=agents.kind, seeds=seeds)
         first = reference == "first"
         student = learn(
-            now.student, agents.student_first if first else now.student, chosen, says(no[0])
+            now.student,
+            agents.student_first if first else now.student,
+            chosen,
+            _write(no[0], x, (number, _STUDENT + 1, 0), seeds),
         )
         teachers = [
-            learn(t, agents.teachers_first[k] if first else t, given[k], says(no[1][k]))
-            for k, t in enumerate(now.teachers)
+            learn(
+                teacher,
+                agents.teachers_first[k] if first else teacher,
+                given[k],
+                _write(no[1][k], x, (number, _TEACHER + 2 * k + 1, 0), seeds),
+            )
+            for k, teacher in enumerate(now.teachers)
         ]
         now = replace(now, student=student, teachers=teachers)
-        rows.append(_rewards(number, now))
-    return pd.concat(rows, ignore_index=True)
+        yield now
 
 
 def likeliest(networks: Sequence[nn.Module], digits: Tensor, offered: Sequence[Tensor]) -> Tensor:
@@ -310,10 +310,17 @@ def _fit(
 
 
 def _write(
-    networks: Sequence[nn.Module], digits: Tensor, salt: int, seeds: Sequence[int]
+    networks: Sequence[nn.Module],
+    digits: Tensor,
+    who: tuple[int, int, int],
+    seeds: Sequence[int],
+    temperature: float = 1.0,
 ) -> Tensor:
+    """Replies of r networks; chance is another for each round, writer and number of a reply."""
+    salt = 1000 * who[0] + 10 * who[1] + who[2]
     each = zip(networks, digits, seeds, strict=True)
-    return torch.stack([write(net, x, seed=1000 * seed + salt) for net, x, seed in each])
+    how = partial(write, temperature=temperature)
+    return torch.stack([how(net, x, seed=10**6 * seed + salt) for net, x, seed in each])
 
 
 def _log_probability(networks: Sequence[nn.Module], text: Tensor, counts: Tensor) -> Tensor:
@@ -322,19 +329,20 @@ def _log_probability(networks: Sequence[nn.Module], text: Tensor, counts: Tensor
         return torch.stack([log_probability(*parts) for parts in each])
 
 
-def _rewards(number: int, now: Agents) -> pd.DataFrame:
-    def of(networks: Sequence[nn.Module]) -> Tensor:
-        each = zip(now.test, _write(networks, now.test, 5, now.seeds), strict=True)
-        return torch.stack([reward(x, reply).mean() for x, reply in each])
+def rewards(number: int, now: Agents) -> pd.DataFrame:
+    """What `align` has of one round: a row per seed and agent."""
+
+    def of(networks: Sequence[nn.Module], temperature: float = 1.0) -> Tensor:
+        replies = _write(networks, now.test, (number, _JUDGE, 0), now.seeds, temperature)
+        return torch.stack([reward(*both).mean() for both in zip(now.test, replies, strict=True)])
 
     found = {
         "student": of(now.student),
+        "student, likeliest": of(now.student, 0.0),
         "teachers": torch.stack([of(teacher) for teacher in now.teachers]).mean(0),
     }
-    return pd.DataFrame(
-        [
-            {"seed": seed, "round": number, "agent": agent, "value": float(value)}
-            for agent, values in found.items()
-            for seed, value in zip(now.seeds, values, strict=True)
-        ]
-    )
+    tables = [
+        pd.DataFrame({"seed": now.seeds, "round": number, "agent": agent, "value": values.tolist()})
+        for agent, values in found.items()
+    ]
+    return pd.concat(tables, ignore_index=True)
