@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 from helpers_data import ROOT, script
@@ -106,9 +108,69 @@ def test_variants_of_a_seed_share_what_they_promise():
 def test_nobody_changes_without_rounds_and_a_reference_has_a_name():
     agents = macpo.begin(seeds=[5], teachers=1)
     course = macpo.align(agents, rounds=0)
-    assert course["round"].tolist() == [0, 0]
+    assert course["round"].tolist() == [0, 0, 0]
     with pytest.raises(ValueError, match='reference must be "first" or "last"'):
         macpo.align(agents, rounds=1, reference="previous")
+
+
+def test_teachers_that_are_alike_write_replies_of_their_own():
+    agents = macpo.begin(seeds=[5, 6], teachers=3, alike=True)
+    who = [(1, macpo._TEACHER + 2 * k, 0) for k in range(3)]
+    mixed = [macpo._write(agents.teachers_first[0], agents.prompts, one, [5, 6]) for one in who]
+    # Half right sums and half copies: two draws agree in all four digits about once in sixteen.
+    for one, other in ((0, 1), (0, 2), (1, 2)):
+        assert (mixed[one] == mixed[other]).all(-1).double().mean() < 0.3
+    again = macpo._write(agents.teachers_first[0], agents.prompts, who[1], [5, 6])
+    assert torch.equal(again, mixed[1])
+    offered = [
+        macpo._write(teacher, agents.prompts, one, [5, 6])
+        for teacher, one in zip(agents.teachers, who, strict=True)
+    ]
+    assert not torch.equal(offered[0], offered[1])
+
+
+def test_the_likeliest_digits_are_written_at_temperature_0():
+    logits = torch.randn(5, 5, 5, generator=torch.Generator().manual_seed(0))
+    reply = task.write(task.PairTable(logits), DIGITS, temperature=0.0)
+    assert torch.equal(reply[:, :4] - 1, logits.argmax(-1)[DIGITS, DIGITS.roll(-1, 1)])
+
+
+def test_right_by_pair_equals_a_loop():
+    generator = torch.Generator().manual_seed(3)
+    digits = DIGITS[torch.randperm(625, generator=generator)[:40]]
+    reply = torch.randint(1, 6, (40, 5), generator=generator)
+    found = task.right_by_pair(digits, reply)
+    for a in range(5):
+        for b in range(5):
+            hits = [
+                float(y[i] - 1 == (a + b) % 5)
+                for x, y in zip(digits.tolist(), reply.tolist(), strict=True)
+                for i in range(4)
+                if (x[i], x[(i + 1) % 4]) == (a, b)
+            ]
+            if hits:
+                assert float(found[a, b]) == pytest.approx(sum(hits) / len(hits))
+            else:
+                assert found[a, b].isnan()
+
+
+def test_votes_are_counted_pair_by_pair():
+    agents = macpo.begin(seeds=[5, 6], teachers=3)
+    sure = [task.PairTable(30.0 * torch.eye(5)[task.right_sums()]) for _ in agents.seeds]
+    knowing = macpo.by_votes(agents, replace(agents, student=sure))
+    assert knowing.groupby("seed")["pairs"].sum().eq(25).all()
+    assert knowing["value"].eq(1).all()
+    assert (knowing["right"] * knowing["pairs"]).groupby(knowing["seed"]).sum().eq(51).all()
+    copy = [task.PairTable(30.0 * torch.eye(5)[sums]) for sums in agents.sums[0]]
+    copied = macpo.by_votes(agents, replace(agents, student=copy))
+    assert copied.query("right == 3")["value"].eq(1).all()
+    assert copied.query("right == 0")["value"].eq(0).all()
+    wrong_alike = 0
+    for a in range(5):
+        for b in range(5):
+            wrong = [int(sums[a, b]) for sums in agents.sums[:, 0] if sums[a, b] != (a + b) % 5]
+            wrong_alike += len(wrong) > len(set(wrong))
+    assert copied.query("agree and seed == 5")["pairs"].sum() == wrong_alike
 
 
 def test_transformers_go_through_the_same_rounds(monkeypatch):
@@ -138,7 +200,7 @@ def test_a_stored_seed_is_found_again_alone():
     again = macpo.align(macpo.begin(seeds=[3], **before), rounds=2, **during)
     rows = stored.query("arm == 'one teacher' and seed == 3 and round <= 2")
     both = again.merge(rows, on=["seed", "round", "agent"], suffixes=("", "_stored"))
-    assert len(both) == 6
+    assert len(both) == 9
     assert (both["value"] - both["value_stored"]).abs().max() < 0.02  # single letters may turn
     other = stored.query("arm == 'one teacher' and seed == 4 and round <= 2")
     assert abs(other["value"].to_numpy() - rows["value"].to_numpy()).max() > 0.02

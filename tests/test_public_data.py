@@ -21,6 +21,7 @@ from w2s_tutorial.datasets.public import (
     fashion_mnist,
     mnist,
     sst2,
+    tiny_shakespeare,
 )
 
 RNG = np.random.default_rng(0)
@@ -152,6 +153,31 @@ def test_real_sst2(data_folder, monkeypatch, split, n):
 def test_sst2_has_no_public_test_labels():
     with pytest.raises(ValueError, match="split must be one of 'train', 'validation', got 'test'"):
         sst2("test")
+
+
+def test_tiny_shakespeare_is_one_text_and_nothing_else(monkeypatch, tmp_path):
+    body = "First Citizen:\nBefore we proceed any further, hear me speak.\n"
+    with serve() as web:
+        dataset = offered(web, monkeypatch, tmp_path, {"text": body.encode()})
+        monkeypatch.setitem(CATALOG, "tiny_shakespeare", dataset)
+        assert tiny_shakespeare(quiet=True) == body
+    other = tmp_path / "other"
+    place = other / "tiny_shakespeare" / "input.txt"
+    place.parent.mkdir(parents=True)
+    place.write_text(body)
+    monkeypatch.undo()
+    monkeypatch.setenv("W2S_DATA", str(other))
+    monkeypatch.setenv("W2S_OFFLINE", "1")
+    with pytest.raises(FileNotFoundError, match="input.txt"):
+        tiny_shakespeare(quiet=True)
+
+
+def test_real_tiny_shakespeare(data_folder, monkeypatch):
+    files = CATALOG["tiny_shakespeare"].files.values()
+    real_data(data_folder, monkeypatch, *(file.path for file in files))
+    text = tiny_shakespeare()
+    assert len(text) == 1_115_394
+    assert len(set(text)) == 65
 
 
 def test_the_table_is_complete_and_well_formed():

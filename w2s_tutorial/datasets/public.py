@@ -1,4 +1,4 @@
-"""Public sets: MNIST, Fashion-MNIST, CIFAR-10, SST-2; addresses, licences, whom to cite.
+"""Public sets: three of images, two of text; their addresses, licences, whom to cite.
 
 Images are float32 in [0, 1], (n, channels, height, width); labels int64, (n,). A hash is given
 only where it was computed from the data or is published. `downloads` tells where files live.
@@ -125,6 +125,23 @@ CATALOG: dict[str, Dataset] = {
             ),
         },
     ),
+    "tiny_shakespeare": Dataset(
+        "https://github.com/karpathy/char-rnn",
+        "public domain (the plays); MIT (the repository)",
+        "Karpathy (2015), The unreasonable effectiveness of recurrent neural networks, with "
+        "char-rnn",
+        {
+            "text": File(
+                "tiny_shakespeare/input.txt",
+                (
+                    "https://raw.githubusercontent.com/karpathy/char-rnn/"
+                    "6f9487a6fe5b420b7ca9afb0d7c078e37c1d1b4e/data/tinyshakespeare/input.txt",
+                ),
+                "sha256:86c4e6aa9db7c042ec79f339dcb96d42b0075e16b8fc2e86bf0ca57e2dc565ed",
+                1115394,
+            )
+        },
+    ),
 }
 
 
@@ -179,6 +196,11 @@ def sst2(split: str, *, quiet: bool = False) -> tuple[tuple[str, ...], Tensor]:
     rows = csv.DictReader(io.StringIO(text), delimiter="\t", quoting=csv.QUOTE_NONE)
     pairs = [(row["sentence"].strip(), int(row["label"])) for row in rows]
     return tuple(phrase for phrase, _ in pairs), torch.tensor([label for _, label in pairs])
+
+
+def tiny_shakespeare(*, quiet: bool = False) -> str:
+    """Forty thousand lines of Shakespeare's plays, 1,115,394 characters; raises as `mnist`."""
+    return read(fetch(CATALOG["tiny_shakespeare"].files["text"], quiet=quiet)).decode()
 
 
 def _idx_set(name: str, split: str, quiet: bool) -> tuple[Tensor, Tensor]:
