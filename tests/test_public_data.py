@@ -168,7 +168,7 @@ def test_tiny_shakespeare_is_one_text_and_nothing_else(monkeypatch, tmp_path):
     monkeypatch.undo()
     monkeypatch.setenv("W2S_DATA", str(other))
     monkeypatch.setenv("W2S_OFFLINE", "1")
-    with pytest.raises(FileNotFoundError, match="input.txt"):
+    with pytest.raises(FileNotFoundError, match="tiny_shakespeare"):
         tiny_shakespeare(quiet=True)
 
 
