@@ -2,7 +2,7 @@
 
 Writes tables.csv: mean reward on test prompts, by arm, seed, round and agent; and votes.csv: how
 often students are right after the last round, by how many teachers know a sum. With the argument
-`decoder` it writes the same for small transformers, decoders.csv and decoder_votes.csv, in half an
+`decoder` it writes the same for small transformers, decoders.csv and decoder_votes.csv, in a quarter of an
 hour of one core. Arms of one seed share the student's first policy, the first teacher and the
 prompts. What an arm gave is kept in _build/preferences, so that a stopped run goes on.
 """
@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import sys
 import time
+from functools import cache
 from pathlib import Path
 from types import ModuleType
 from typing import Any, Literal, cast
@@ -40,14 +41,20 @@ ARMS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "ignorant": ({**THREE, "knows": False}, {}),
     "ignorant, own positives": ({**THREE, "knows": False}, {"mutual": False}),
 }
+DECODERS = ("three teachers", "one teacher", "three alike", "own positives", "last reference")
 VOTES = ("three teachers", "one teacher", "three alike")
 STORE = HERE.parents[1] / "_build" / "preferences"
+
+
+@cache
+def begun(kind: Kind, before: tuple[tuple[str, Any], ...]) -> preferences.Agents:
+    return preferences.begin(seeds=SEEDS[kind], kind=kind, **dict(before))
 
 
 def course(kind: Kind, arm: str) -> dict[str, pd.DataFrame]:
     """Rewards of one arm, round by round, and its last students by their teachers' votes."""
     before, during = ARMS[arm]
-    agents = preferences.begin(seeds=SEEDS[kind], kind=kind, **before)
+    agents = begun(kind, tuple(before.items()))
     each = list(preferences.rounds_of(agents, rounds=ROUNDS, **{**FULL, **during}))
     rounds = [preferences.rewards(number, now) for number, now in enumerate(each)]
     return {"rewards": pd.concat(rounds), "votes": preferences.by_votes(agents, each[-1])}
@@ -71,7 +78,7 @@ def main(kinds: list[Kind]) -> None:
     code: list[ModuleType | Path] = [preferences, digit_pairs, Path(__file__)]
     told = describe("", code=code)["source_sha256"]
     for kind in kinds or ["table"]:
-        found = {arm: kept(kind, arm, told) for arm in ARMS}
+        found = {arm: kept(kind, arm, told) for arm in (ARMS if kind == "table" else DECODERS)}
         seconds = sum(tables["rewards"].attrs["seconds"] for tables in found.values())
         facts = describe(
             f"python data/preferences/make.py {kind}",

@@ -44,7 +44,7 @@ from w2s_tutorial.simulation.digit_pairs import (
 BETA, SFT = 0.1, 0.2
 """Of the preference loss, as the released scripts have them."""
 _JUDGE, _STUDENT, _TEACHER = 0, 1, 3  # who writes; the negative agent has the next number
-_PRETRAIN = {"steps": 500, "batch_size": 64, "lr": 3e-3, "warmup": 20}
+_PRETRAIN = {"steps": 300, "batch_size": 64, "lr": 5e-3, "warmup": 20}
 _STEPS: dict[str, dict[str, Any]] = {
     "table": {"steps": 60, "batch_size": 50, "lr": 0.05},
     "decoder": {"steps": 60, "batch_size": 50, "lr": 1e-3},
@@ -267,7 +267,7 @@ def _pretrained(
         halves = [digit[table] + digit[:, None] + 1e-4 for table in sums]
         return [PairTable((half / half.sum(-1, keepdim=True)).log()) for half in halves]
     networks = [
-        Decoder(CHARACTERS.tokens, context=LENGTH, width=32, depth=2, heads=4, seed=seed)
+        Decoder(CHARACTERS.tokens, context=LENGTH, width=32, depth=1, heads=4, seed=seed)
         for seed in seeds
     ]
     replies = torch.stack([good(x, table) for x, table in zip(digits, sums, strict=True)])
