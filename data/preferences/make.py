@@ -2,8 +2,8 @@
 
 Writes tables.csv: mean reward on test prompts, by arm, seed, round and agent; and votes.csv: how
 often students are right after the last round, by how many teachers know a sum. With the argument
-`decoder` it writes the same for small transformers, decoders.csv and decoder_votes.csv, in a quarter of an
-hour of one core. Arms of one seed share the student's first policy, the first teacher and the
+`decoder` it writes the same for five arms of small transformers, decoders.csv and
+decoder_votes.csv. Arms of one seed share the student's first policy, the first teacher and the
 prompts. What an arm gave is kept in _build/preferences, so that a stopped run goes on.
 """
 
