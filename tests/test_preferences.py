@@ -201,6 +201,6 @@ def test_a_stored_seed_is_found_again_alone():
     rows = stored.query("arm == 'one teacher' and seed == 3 and round <= 2")
     both = again.merge(rows, on=["seed", "round", "agent"], suffixes=("", "_stored"))
     assert len(both) == 9
-    assert (both["value"] - both["value_stored"]).abs().max() < 0.02  # single letters may turn
+    assert (both["value"] - both["value_stored"]).abs().max() < 0.005  # four letters may turn
     other = stored.query("arm == 'one teacher' and seed == 4 and round <= 2")
     assert abs(other["value"].to_numpy() - rows["value"].to_numpy()).max() > 0.02

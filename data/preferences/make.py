@@ -4,7 +4,8 @@ Writes tables.csv: mean reward on test prompts, by arm, seed, round and agent; a
 often students are right after the last round, by how many teachers know a sum. With the argument
 `decoder` it writes the same for five arms of small transformers, decoders.csv and
 decoder_votes.csv. Arms of one seed share the student's first policy, the first teacher and the
-prompts. What an arm gave is kept in _build/preferences, so that a stopped run goes on.
+prompts. What an arm gave is kept in _build/preferences, so that a stopped run goes on; until all
+are there the tables hold those that are.
 """
 
 from __future__ import annotations
@@ -24,10 +25,14 @@ from w2s_tutorial.storage import describe
 from w2s_tutorial.tables import load_result, save_result
 
 Kind = Literal["table", "decoder"]
+Code = list[ModuleType | Path]
 HERE = Path(__file__).parent
 ROUNDS = 4
 SEEDS = {"table": range(32), "decoder": range(8)}
-FILES = {"table": ("tables", "votes"), "decoder": ("decoders", "decoder_votes")}
+FILES: dict[Kind, tuple[str, str]] = {
+    "table": ("tables", "votes"),
+    "decoder": ("decoders", "decoder_votes"),
+}
 THREE = {"teachers": 3}
 FULL: dict[str, Any] = {"mutual": True, "hard": True, "reference": "first"}
 # name -> arguments of `begin`, arguments of `align`
@@ -41,7 +46,7 @@ ARMS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "ignorant": ({**THREE, "knows": False}, {}),
     "ignorant, own positives": ({**THREE, "knows": False}, {"mutual": False}),
 }
-DECODERS = ("three teachers", "one teacher", "three alike", "own positives", "last reference")
+DECODERS = ("three teachers", "own positives", "one teacher", "last reference", "three alike")
 VOTES = ("three teachers", "one teacher", "three alike")
 STORE = HERE.parents[1] / "_build" / "preferences"
 
@@ -73,25 +78,32 @@ def kept(kind: Kind, arm: str, code: str) -> dict[str, pd.DataFrame]:
     return {name: load_result(path) for name, path in paths.items()}
 
 
+def save(kind: Kind, found: dict[str, dict[str, pd.DataFrame]], code: Code) -> None:
+    """The two tables of the arms that are measured."""
+    seconds = sum(tables["rewards"].attrs["seconds"] for tables in found.values())
+    facts = describe(
+        f"python data/preferences/make.py {kind}",
+        code=code,
+        seeds=len(SEEDS[kind]),
+        rounds=ROUNDS,
+        processor_seconds=round(seconds),
+    )
+    rewards = pd.concat([tables["rewards"] for tables in found.values()])
+    votes = pd.concat([found[arm]["votes"] for arm in VOTES if arm in found])
+    columns = (["arm", "seed", "round", "agent", "value"], ["arm", *votes.columns[:-1]])
+    for name, table, order in zip(FILES[kind], (rewards, votes), columns, strict=True):
+        save_result(table[order].round(4), HERE / f"{name}.csv", facts)
+
+
 def main(kinds: list[Kind]) -> None:
     torch.set_num_threads(1)
-    code: list[ModuleType | Path] = [preferences, digit_pairs, Path(__file__)]
+    code: Code = [preferences, digit_pairs]
     told = describe("", code=code)["source_sha256"]
-    for kind in kinds or ["table"]:
-        found = {arm: kept(kind, arm, told) for arm in (ARMS if kind == "table" else DECODERS)}
-        seconds = sum(tables["rewards"].attrs["seconds"] for tables in found.values())
-        facts = describe(
-            f"python data/preferences/make.py {kind}",
-            code=code,
-            seeds=len(SEEDS[kind]),
-            rounds=ROUNDS,
-            processor_seconds=round(seconds),
-        )
-        rewards = pd.concat([tables["rewards"] for tables in found.values()])
-        votes = pd.concat([found[arm]["votes"] for arm in VOTES])
-        columns = (["arm", "seed", "round", "agent", "value"], ["arm", *votes.columns[:-1]])
-        for name, table, order in zip(FILES[kind], (rewards, votes), columns, strict=True):
-            save_result(table[order].round(4), HERE / f"{name}.csv", facts)
+    for kind in kinds or list(FILES)[:1]:
+        found = {}
+        for arm in ARMS if kind == "table" else DECODERS:
+            found[arm] = kept(kind, arm, told)
+            save(kind, found, code)
 
 
 if __name__ == "__main__":
