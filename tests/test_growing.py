@@ -218,3 +218,22 @@ def test_stored_students_come_out_again(helped):
     kept = stored.query(f"{arm} and steps == 100 and seed < 2")["test"]
     assert found == pytest.approx(kept.tolist(), abs=5e-3)
     assert kept.diff().abs().max() > 5e-2, "a tolerance that tells seeds apart"
+
+
+def test_students_in_place_of_a_teacher_had_its_work_as_steps():
+    stored, quality = (load_result(DATA / "growing" / f"{n}.csv") for n in ("instead", "teachers"))
+    raising = quality.query("teacher == 'weak'").set_index("seed")["steps"]
+    ratio = growing.cost("teacher") / growing.cost("student")
+    works = {"asking": (1, 0), "asking and teacher": (1, 1), "teacher": (0, 1)}
+    assert stored.groupby("work")["seed"].nunique().to_dict() == dict.fromkeys(works, 8)
+    for row in stored.itertuples():
+        asked, raised = works[row.work]
+        by_hand = row.steps * (1 + asked * ratio / 3) + raised * raising[row.seed] * ratio
+        assert row.worth == round(by_hand)
+    if hashlib.sha256(growing.help_text().encode()).hexdigest() != stored.attrs["text_sha256"]:
+        pytest.skip("this Python carries another text")
+    rows = stored.query("work == 'asking' and steps == 100 and seed < 2")
+    students = [growing.model("student", seed=seed) for seed in (0, 1)]
+    grown = growing.grow(students, cut().train, steps=int(rows["worth"].iloc[0]), seeds=[0, 1])
+    found = [growing.cross_entropy(network, cut().test) for network in grown]
+    assert found == pytest.approx(rows["test"].tolist(), abs=5e-3)

@@ -217,6 +217,7 @@ AT_HOME = {
     "simulation.reasoning.": "test_reasoning.py runs it there",
     "simulation.weak_reasoner.": "test_reasoning.py runs it there",
     "simulation.preferences.": "is run by its chapter",
+    "simulation.digit_pairs.": "is run by the chapter on preferences",
     "growing.": "is run by its chapter",
     "heads.linear.apply": "is inside the fits",
     "heads.linear.check_inputs": "is inside the fits",
