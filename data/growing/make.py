@@ -1,6 +1,6 @@
 """Grow students beside weak teachers and alone: python data/growing/make.py [FILE].
 
-Takes three quarters of an hour of one core. Writes runs.csv (the cross-entropy of every student on
+Takes half an hour of one core. Writes runs.csv (the cross-entropy of every student on
 the test), instead.csv (of students alone that were given a teacher's work) and teachers.csv (how
 good the teachers are and how long they took), with provenance. Nothing is downloaded: the text is
 what this Python carries, or FILE in UTF-8; the tables of a FILE are written beside it. Finished
