@@ -225,8 +225,8 @@ def test_a_fast_way_that_gets_lost_is_left_to_newton(monkeypatch):
     x, target, l2 = (part.double() for part in crowd())
     expected = fit_logistic(x, target, l2=l2)
 
-    def lost(given, hint, tol, max_steps):
-        theta, gradient = _quasi_newton.approach(given, hint, tol, max_steps)
+    def lost(given, *settings):
+        theta, gradient = _quasi_newton.approach(given, *settings)
         theta[0, 0], gradient[0, 0] = torch.nan, torch.nan
         return theta, gradient
 

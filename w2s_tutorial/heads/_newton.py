@@ -42,6 +42,11 @@ class Problem:
         number = torch.arange(b * m, device=kept.device).view(b, m)[at].flatten()
         return Problem(self.x[kept] if m == 1 else self.x, mass, share, l2, self.loss.of(number))
 
+    def heads(self, at: slice) -> Problem:
+        """Some of the m heads of every block, of cross-entropy."""
+        mass, share, l2 = self.mass[:, at], self.share[:, at], self.l2[:, at]
+        return Problem(self.x, mass, share, l2, self.loss)
+
     def outputs(self, theta: Tensor) -> Tensor:
         """(b, m, k, d + 1) -> (b, m, k, n): one product of all heads side by side."""
         return (theta.flatten(1, 2) @ self.x.mT).unflatten(1, theta.shape[1:3])
@@ -162,8 +167,8 @@ class Inverse:
         values = values.clamp_min(0) + floor
         self.stiff = values[:, None, None] * self.scale + part.l2[..., :1] + 1e-8
 
-    def __call__(self, v: Tensor) -> Tensor:
-        along = (v.flatten(1, 2) @ self.vectors).unflatten(1, v.shape[1:3]) / self.stiff
+    def __call__(self, v: Tensor, at: slice = slice(None)) -> Tensor:
+        along = (v.flatten(1, 2) @ self.vectors).unflatten(1, v.shape[1:3]) / self.stiff[:, at]
         return (along.flatten(1, 2) @ self.vectors.mT).unflatten(1, v.shape[1:3])
 
 

@@ -8,6 +8,7 @@ downhill, by `_newton`: where a head ends depends on where it starts and on noth
 from __future__ import annotations
 
 import math
+import threading
 import warnings
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -19,14 +20,14 @@ from sklearn.exceptions import ConvergenceWarning
 from torch import Tensor
 
 from w2s_tutorial.heads._newton import Problem, descend
-from w2s_tutorial.heads._quasi_newton import ROUGH, approach
+from w2s_tutorial.heads._quasi_newton import GROUP, ROUGH, approach, squares
 from w2s_tutorial.heads.linear import Heads, check_inputs
 from w2s_tutorial.losses import LabelLoss, cross_entropy
 
 CACHE = 2**22
 """Bytes of features that heads with their own are fitted on at once, on a CPU."""
-LARGE = 2**23
-"""Multiplications in a product that is worth more than one thread."""
+LARGE = 2**22
+"""Entries of features, times heads, whose product is worth more than one thread."""
 
 
 def fit_logistic(
@@ -70,7 +71,7 @@ def fit_logistic(
         ValueError: if shapes disagree, values are not finite, targets are no distributions, a
             class is missing for every head, or l2 is not positive.
     """
-    with _threads(_small(x, target)) as map_:
+    with _threads(_apart(x, target)) as map_:
         return _fit(map_, x, target, l2, loss, example_weight, start, tol, max_steps)
 
 
@@ -101,13 +102,18 @@ def _fit(
     # Features of each head's own are fitted while they are in the cache.
     at_once = b if x.device.type != "cpu" else max(1, CACHE // (n * d * x.element_size()))
 
+    over_heads = map_ if b == 1 else map  # else over blocks, and no thread waits for others twice
+    room = threading.local()
+
     def fit(first: int, hint: Tensor | None) -> tuple[tuple[Tensor, Tensor, Tensor], Tensor]:
         seen = x[first : first + at_once]
         here = slice(first * h // b, (first + len(seen)) * h // b)
         numbers = torch.arange(h, device=x.device)[here]
         own = None if start is None else Heads(start.weight[here], start.bias[here])
         parts = seen, target[here], share[here], penalty[here], loss.of(numbers), own
-        return _solve(*parts, hint, tol, max_steps)
+        # A thread writes features where it wrote the last: fresh memory costs more than products.
+        room.features = getattr(room, "features", x.new_empty(at_once, n, d + 1))
+        return _solve(*parts, hint, tol, max_steps, room.features[: len(seen)], over_heads)
 
     # The first heads' solution is where all others start, so that no order of theirs matters.
     solved, hint = fit(0, None)
@@ -121,25 +127,26 @@ def _fit(
     return Heads(weight, bias, failed)
 
 
-def _small(x: Tensor, target: Tensor) -> bool:
-    """Whether a product of features and heads is too small for more than one thread."""
+def _apart(x: Tensor, target: Tensor) -> bool:
+    """Whether threads are for heads: there are enough, or products too small for two threads."""
     if not (isinstance(x, Tensor) and isinstance(target, Tensor) and x.device.type == "cpu"):
         return False
     if x.dim() < 2 or x.numel() == 0:
         return False
-    together = min(x.numel(), max(CACHE // x.element_size(), x.shape[-2:].numel()))
-    return together * (target.numel() * x.shape[-1] // x.numel()) < LARGE
+    own, several = x.dim() == 3 and len(x) > 1, len(target) > GROUP
+    return own or several or x.numel() * len(target) < LARGE
 
 
 @contextmanager
-def _threads(small: bool) -> Iterator[Callable[..., Iterable[Any]]]:
-    """A map over heads: on torch's threads, each with one for its products, where these are small.
+def _threads(apart: bool) -> Iterator[Callable[..., Iterable[Any]]]:
+    """A map over heads: on torch's threads, each with one for its products, where that serves.
 
-    Threads that share small products wait for each other for longer than they compute. The setting
-    is each thread's own; of the process it is what threads that start meanwhile begin with.
+    Threads that share a product wait for each other, which takes longer than small products and,
+    where other programs run, than large ones. The setting is each thread's own; of the process it
+    is what threads that start meanwhile begin with.
     """
     allowed = torch.get_num_threads()
-    if not small or allowed == 1:
+    if not apart or allowed == 1:
         yield map
         return
     torch.set_num_threads(1)
@@ -161,6 +168,8 @@ def _solve(
     hint: Tensor | None,
     tol: float,
     max_steps: int,
+    features: Tensor,
+    map_: Callable[..., Iterable[Any]],
 ) -> tuple[tuple[Tensor, Tensor, Tensor], Tensor]:
     """Weights (h, d, c), biases (h, 1, c), largest gradient entries (h,), and a hint for others."""
     (b, n, d), (h, _, c) = x.shape, target.shape
@@ -168,7 +177,7 @@ def _solve(
     k = c if c > 2 else 1
     mass = target[..., c - k :].mT.view(b, -1, k, n)
     share = share.view(b, -1, 1, n)
-    features = x.new_ones(b, n, d + 1)
+    features[..., d:] = 1
     torch.sub(x, center, out=features[..., :d])
     problem = Problem(
         features,
@@ -177,7 +186,8 @@ def _solve(
         torch.cat([l2[:, None].expand(h, d), l2.new_zeros(h, 1)], 1).view(b, -1, 1, d + 1),
         loss,
     )
-    if x.dtype == torch.float32 and ROUGH * features.square().mean(1).amax().sqrt() > tol:
+    size = squares(features, share.mean(1).mT).amax().sqrt() if x.dtype == torch.float32 else 0
+    if ROUGH * size > tol:
         # Single precision could not tell whether a head is solved.
         problem = problem.to(torch.float64)
     gradient = problem.x.new_full((b, h // b), math.inf)
@@ -187,7 +197,7 @@ def _solve(
         theta = torch.cat([weight, bias], 2).mT
         theta = (theta[:, :, 1:] - theta[:, :, :1] if k == 1 else theta).to(problem.x)
     elif tol > 0 and loss is cross_entropy:
-        theta, gradient = approach(problem, hint, tol, max_steps)
+        theta, gradient = approach(problem, hint, tol, max_steps, map_)
     else:
         theta = problem.x.new_zeros(b, h // b, k, d + 1)
     if not (gradient <= tol).all():
