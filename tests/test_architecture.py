@@ -36,7 +36,7 @@ ARCHITECTURE: dict[str, set[str]] = {
     # data, networks, heads
     "datasets": {"flags", "sample", "seeds", "storage"},
     "networks": {"devices", "progress", "seeds", "storage"},
-    "heads": {"losses"},
+    "heads": {"losses", "progress"},
     "pipeline": {"heads", "metrics", "sample", "seeds"},
     "confidence": {"heads", "losses", "metrics", "pipeline", "progress", "sample", "seeds"},
     "mixtures": {"heads"},

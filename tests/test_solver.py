@@ -246,3 +246,49 @@ def test_what_is_no_number_is_not_called_solved(monkeypatch):
     monkeypatch.setattr(logistic, "descend", lost)
     with pytest.warns(ConvergenceWarning, match="60 of 60 heads"):
         fit_logistic(x, target, l2=l2)
+
+
+@pytest.mark.parametrize("d", [6, 400])
+@pytest.mark.parametrize("alike", [True, False])
+def test_groups_of_heads_that_share_features_find_what_each_finds_alone(d, alike, threads):
+    """Three groups, the last of one head; on two threads as on one, to the last digit."""
+    g = torch.Generator().manual_seed(0)
+    h = 2 * _quasi_newton.GROUP + 1
+    x = torch.randn(120, d, generator=g, dtype=torch.float64)
+    label = (x[:, 0] + torch.randn(h, 120, generator=g, dtype=torch.float64) > 0).long()
+    target = torch.nn.functional.one_hot(label, 2)
+    l2 = torch.full((h,), 0.1) if alike else torch.linspace(0.05, 0.5, h)
+    found = {}
+    for count in (1, 2):
+        threads(count)
+        found[count] = fit_logistic(x, target, l2=l2)
+        assert torch.get_num_threads() == count
+    assert torch.equal(found[1].weight, found[2].weight)
+    for head in (0, 40, h - 1):
+        alone = fit_logistic(x, target[head : head + 1], l2=float(l2[head]))
+        torch.testing.assert_close(found[2].weight[head], alone.weight[0], rtol=0, atol=1e-6)
+
+
+def test_groups_of_heads_are_spread_over_threads_of_one_product_each(monkeypatch, threads):
+    plain, seen, both = _quasi_newton._lead, [], threading.Barrier(2, timeout=20)
+
+    def lead(*arguments):
+        seen.append(torch.get_num_threads())
+        both.wait()  # it breaks unless two groups are under way at once
+        return plain(*arguments)
+
+    monkeypatch.setattr(_quasi_newton, "_lead", lead)
+    monkeypatch.setattr(_quasi_newton, "GROUP", 3)
+    monkeypatch.setattr(logistic, "GROUP", 3)
+    x, target = own_features()
+    threads(2)
+    fit_logistic(x[0], target[:6], l2=0.1)
+    assert seen == [1, 1]
+
+
+def test_squares_are_summed_part_by_part(monkeypatch):
+    x, weight = torch.arange(30.0).view(2, 5, 3), torch.arange(10.0).view(2, 5, 1)
+    expected = (weight * x**2).sum(1)
+    for entries in (1, 7, 100):
+        monkeypatch.setattr(_quasi_newton, "PART", entries)
+        torch.testing.assert_close(_quasi_newton.squares(x, weight), expected)

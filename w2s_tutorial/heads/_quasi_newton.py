@@ -19,6 +19,7 @@ import torch
 from torch import Tensor
 
 from w2s_tutorial.heads._newton import Inverse, Problem, dot
+from w2s_tutorial.progress import progress
 
 Memory = deque[tuple[Tensor, Tensor, Tensor]]
 Inversion = Callable[..., Tensor]
@@ -28,7 +29,7 @@ MEMORY, MOST = 8, 50
 """Steps that are remembered, and steps in either precision before the head is left to `_newton`."""
 PER_FEATURE = 32
 """Examples per feature that tell the shape of the loss well enough."""
-GROUP = 64
+GROUP = 32
 """Heads on the same features that one thread leads to their minimum."""
 PART = 2**16
 """Entries that are squared at a time: fresh memory costs more than its arithmetic."""
@@ -75,7 +76,8 @@ def approach(
         own = memory if m == 1 else Memory(maxlen=MEMORY)
         return _lead(*parts, theta, z, partial(inverse, at=at), own, (enough, tol), max_steps)
 
-    found = [*map_(lead, range(0, m, GROUP))]
+    groups = range(0, m, GROUP)
+    found = [*progress(map_(lead, groups), of="heads", total=len(groups), quiet=b > 1)]
     return torch.cat([theta for theta, _ in found], 1), torch.cat([g for _, g in found], 1)
 
 

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from w2s_tutorial.losses import Loss
+from w2s_tutorial.progress import progress
 
 
 @dataclass(frozen=True)
@@ -179,7 +180,7 @@ def fit_gradient(
         part.detach().to(target, copy=True).requires_grad_() for part in (start.weight, start.bias)
     )
     optimizer = torch.optim.AdamW([weight, bias], lr=lr, weight_decay=weight_decay)
-    for _ in range(steps):
+    for _ in progress(range(steps), of="steps"):
         per_example = loss(Heads(weight, bias)(x), target)  # (h, n)
         # Sum over heads, average over examples: a head's gradient then does not depend on how
         # many other heads share the tensor. Clipping the global norm, or L-BFGS with a shared

@@ -23,10 +23,11 @@ from w2s_tutorial.heads._newton import Problem, descend
 from w2s_tutorial.heads._quasi_newton import GROUP, ROUGH, approach, squares
 from w2s_tutorial.heads.linear import Heads, check_inputs
 from w2s_tutorial.losses import LabelLoss, cross_entropy
+from w2s_tutorial.progress import progress
 
 CACHE = 2**22
 """Bytes of features that heads with their own are fitted on at once, on a CPU."""
-LARGE = 2**22
+LARGE = 2**26
 """Entries of features, times heads, whose product is worth more than one thread."""
 
 
@@ -112,12 +113,15 @@ def _fit(
         own = None if start is None else Heads(start.weight[here], start.bias[here])
         parts = seen, target[here], share[here], penalty[here], loss.of(numbers), own
         # A thread writes features where it wrote the last: fresh memory costs more than products.
-        room.features = getattr(room, "features", x.new_empty(at_once, n, d + 1))
+        if not hasattr(room, "features"):
+            room.features = x.new_empty(at_once, n, d + 1)
         return _solve(*parts, hint, tol, max_steps, room.features[: len(seen)], over_heads)
 
     # The first heads' solution is where all others start, so that no order of theirs matters.
     solved, hint = fit(0, None)
-    found = [solved, *map_(lambda first: fit(first, hint)[0], range(at_once, b, at_once))]
+    rest = range(at_once, b, at_once)
+    others = progress(map_(lambda first: fit(first, hint)[0], rest), of="heads", total=len(rest))
+    found = [solved, *others]
     weight, bias, gradient = (torch.cat(parts) for parts in zip(*found, strict=True))
     if tol > 0 and (unsolved := int((~(gradient <= tol)).sum())) > 0:  # NaN is no solution
         message = f"{unsolved} of {h} heads stopped with a gradient of up to {gradient.max():.1e}"

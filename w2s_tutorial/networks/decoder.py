@@ -14,6 +14,7 @@ from torch.nn import functional
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from w2s_tutorial.networks.backbones import initialize
+from w2s_tutorial.progress import progress
 from w2s_tutorial.seeds import Seed, generator_of
 
 PAD = 0
@@ -169,7 +170,10 @@ def generate(
         raise ValueError(f"temperature must be >= 0 and new >= 1, got {temperature} and {new}")
     generator = generator_of(seed)
     written = []
-    for some, length in zip(prompts.split(AT_ONCE), lengths.split(AT_ONCE), strict=True):
+    parts = prompts.split(AT_ONCE)
+    for some, length in progress(
+        zip(parts, lengths.split(AT_ONCE), strict=True), of="prompts", total=len(parts)
+    ):
         rows = torch.arange(len(some), device=some.device)
         text = torch.cat([some, some.new_full((len(some), new), PAD)], 1)
         ended = torch.zeros_like(length, dtype=torch.bool)

@@ -18,6 +18,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from w2s_tutorial.progress import progress
 from w2s_tutorial.storage import replacing
 
 Backbone = Callable[[Tensor], Tensor]
@@ -66,10 +67,11 @@ def extract(
     lower = device.type == "cuda" and dtype in (torch.float16, torch.bfloat16)
     autocast = torch.autocast(device.type, dtype if lower else None, enabled=lower)
     frozen = _frozen(backbone, device) if isinstance(backbone, nn.Module) else nullcontext()
+    batches = -(-len(images) // batch_size)
     with frozen, torch.no_grad(), autocast:
         parts = [
             backbone(batch.to(device, non_blocking=True)).to(dtype)
-            for batch in images.split(batch_size)
+            for batch in progress(images.split(batch_size), of="batches", total=batches)
         ]
     features = torch.cat(parts).to(images.device if isinstance(images, Tensor) else "cpu")
     if features.dim() != 2 or len(features) != len(images):

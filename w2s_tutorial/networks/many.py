@@ -21,6 +21,7 @@ from torch.utils._pytree import tree_map
 from w2s_tutorial.devices import mixed_precision
 from w2s_tutorial.networks import _checkpoints
 from w2s_tutorial.networks.train import BatchLoss, schedule
+from w2s_tutorial.progress import progress
 from w2s_tutorial.seeds import Seed, generator_of
 from w2s_tutorial.storage import code_key, content_key
 
@@ -220,7 +221,7 @@ def _train(
                     one.network.train()
 
     show(done)
-    for step in range(done, steps):
+    for step in progress(range(done, steps), of="steps"):
         first = step % (n // batch_size) * batch_size
         if first == 0:
             permuted = [torch.randperm(n, generator=draw, device=device) for draw in draws]
