@@ -244,3 +244,55 @@ def test_impossible_splits_are_refused(sizes, change, message):
 def test_heads_of_their_own_cannot_be_split_again():
     with pytest.raises(ValueError, match="split needs features, labels and groups"):
         WHOLE.split(50, 50, 50, seed=0, draws=2).pool.split(5, 5, 5, seed=0)
+
+
+NAMED = pd.DataFrame(X, index=list("abcdefghijkl"))
+HOLES = np.ma.masked_array(X, mask=X > 1)
+
+
+@pytest.mark.parametrize(
+    ("change", "error", "message"),
+    [
+        ({"weak": NAMED, "strong": NAMED[::-1]}, ValueError, "strong must have its rows in the or"),
+        ({"strong": NAMED, "y": pd.Series(WORDS, NAMED.index[::-1])}, ValueError, "y must have"),
+        (
+            {"strong": HOLES},
+            ValueError,
+            f"strong must have no missing value, got {HOLES.mask.sum()}",
+        ),
+        (
+            {"y": np.ma.masked_array([0, 1] * 6, mask=[1] + [0] * 11)},
+            ValueError,
+            "y must have no m",
+        ),
+        (
+            {"strong": NAMED.astype("Float64").mask(NAMED > 1)},
+            ValueError,
+            "strong must have no mis",
+        ),
+        ({"y": np.eye(2, dtype=int)[[0, 1] * 6]}, ValueError, r"y must be .*\(12, 2\): .*one-hot"),
+        ({"y": np.array(WORDS)[:, None]}, ValueError, r"y must be \(n,\) .*a column is a label"),
+        (
+            {"weak": X[:, 0]},
+            ValueError,
+            r"weak must list 12 examples, got shape \(12,\), not \(n, d\)",
+        ),
+    ],
+)
+def test_what_would_be_read_wrongly_is_refused(change, error, message):
+    with pytest.raises(error, match=message):
+        made(**change)
+
+
+def test_rows_are_taken_by_their_place():
+    for index in (NAMED.index, range(12), [0] * 12):
+        table = NAMED.set_axis(index)
+        torch.testing.assert_close(made(weak=NAMED, strong=table).strong, torch.from_numpy(X))
+    twice = pd.concat([NAMED, NAMED], axis=1)  # of columns that share their names
+    assert made(strong=twice).strong.shape == (12, 6)
+    assert made(strong=np.ma.masked_array(X)).strong.shape == (12, 3)
+
+
+def test_a_number_of_examples_is_no_truth_value():
+    with pytest.raises(ValueError, match="n_labeled must be an integer of at least 1, got True"):
+        made().split(True, 2, 2, seed=0)

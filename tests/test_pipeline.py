@@ -1,3 +1,4 @@
+import re
 from functools import partial
 
 import numpy as np
@@ -273,3 +274,22 @@ def test_labels_need_classes_and_samples_must_fit():
         outcome.outputs(Sample(theirs.strong, theirs.strong, theirs.target))
     with pytest.raises(ValueError, match="sample must have weak's 6 heads, got 2"):
         outcome.outputs(two_classes(9, heads=2))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"pool": None}, "pool must be a Sample, got NoneType"),
+        ({"labeled": [1]}, "labeled must be a Sample, got list"),
+        ({"pseudo_label": "hard"}, "pseudo_label must be a function, or None, got 'hard'"),
+        ({"l2": "1"}, "l2 must be a number or a tensor, got '1'"),
+        ({"l2": True}, "l2 must be a number or a tensor, got True"),
+    ],
+)
+def test_what_is_of_another_kind_is_named(change, message):
+    x = torch.arange(12.0).view(6, 2)
+    sample = Sample.from_arrays(weak=x, strong=x, y=[0, 1] * 3)
+    given = {"labeled": sample, "pool": sample, "fit": "ridge", "l2": 0.1, "pseudo_label": hard}
+    weak_to_strong(**given)
+    with pytest.raises(TypeError, match=re.escape(message)):
+        weak_to_strong(**given | change)

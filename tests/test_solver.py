@@ -292,3 +292,14 @@ def test_squares_are_summed_part_by_part(monkeypatch):
     for entries in (1, 7, 100):
         monkeypatch.setattr(_quasi_newton, "PART", entries)
         torch.testing.assert_close(_quasi_newton.squares(x, weight), expected)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("d", [4, 60])
+@pytest.mark.parametrize("loss", [cross_entropy, generalized_cross_entropy(0.5)])
+def test_features_whose_squares_overflow_are_refused(dtype, d, loss):
+    g = torch.Generator().manual_seed(0)
+    x = torch.randn(30, d, generator=g, dtype=dtype)
+    target = torch.nn.functional.one_hot(torch.arange(30) % 2, 2)[None]
+    with pytest.raises(ValueError, match="x must have a scale"):
+        fit_logistic(1e25 * x, target, l2=0.1, loss=loss)

@@ -22,8 +22,21 @@ def check_tensor(name: str, value: Any) -> None:
         raise TypeError(f"{name} must be dense and hold real numbers, got {came}")
 
 
-def labels(name: str, value: Any) -> NDArray[Any]:
-    """Labels (n,) or (h, n) as numpy has them.
+def check_rows(**given: Any) -> None:
+    """Refuse tables of pandas whose rows have the same names in another order.
+
+    Rows are taken by their place, as scikit-learn does it, and would not belong together.
+    """
+    named = {name: v.index for name, v in given.items() if isinstance(v, pd.DataFrame | pd.Series)}
+    for name, index in named.items():
+        first = next(iter(named))
+        other = named[first]
+        if len(index) == len(other) and not index.equals(other) and set(index) == set(other):
+            raise ValueError(f"{name} must have its rows in the order of {first}: use .loc")
+
+
+def labels(name: str, value: Any, examples: Sequence[int] = ()) -> NDArray[Any]:
+    """Labels (n,) or (h, n) as numpy has them; examples: n, where it is known.
 
     Raises:
         TypeError: if they are sparse, or neither strings, numbers nor booleans.
@@ -36,9 +49,10 @@ def labels(name: str, value: Any) -> NDArray[Any]:
         value = value.float() if value.dtype in (torch.bfloat16, torch.float16) else value
         value = value.numpy()
     try:
-        array = np.asarray(value)
+        array = np.asanyarray(value)
     except ValueError:
         raise ValueError(f"{name} must be (n,) or (h, n), got rows of several lengths") from None
+    array = _whole(name, array)
     if missing := int(pd.isna(array).sum()):
         raise ValueError(f"{name} must have no missing value, got {missing}")
     array = np.array(array.tolist()) if array.dtype == object else array.copy()
@@ -46,6 +60,9 @@ def labels(name: str, value: Any) -> NDArray[Any]:
         raise TypeError(f"{name} must hold strings, numbers or booleans, got {array.dtype}")
     if array.ndim not in (1, 2) or array.size == 0:
         raise ValueError(f"{name} must be (n,) or (h, n), got shape {array.shape}")
+    if array.ndim == 2 and array.shape[1] not in examples and array.shape[0] in examples:
+        hint = "a column is a label each, and one-hot rows are argmax(1) of them"
+        raise ValueError(f"{name} must be (n,) or (h, n), got shape {array.shape}: {hint}")
     return array
 
 
@@ -54,6 +71,7 @@ def numbers(name: str, value: Any) -> Tensor:
 
     Raises:
         TypeError: if they are sparse, or no numbers; the message names columns of words.
+        ValueError: if a table or a masked array lacks a value.
     """
     if hasattr(value, "tocsr") or (isinstance(value, Tensor) and value.layout != torch.strided):
         raise TypeError(f"{name} must be dense, got {type(value).__name__}: use .toarray()")
@@ -61,12 +79,15 @@ def numbers(name: str, value: Any) -> Tensor:
         check_tensor(name, value)
         return value if value.is_floating_point() else value.double()
     if isinstance(value, pd.DataFrame):
-        words = [str(c) for c in value if not pd.api.types.is_numeric_dtype(value[c])]
+        kinds = zip(value.columns, value.dtypes, strict=True)
+        words = [str(c) for c, kind in kinds if not pd.api.types.is_numeric_dtype(kind)]
         if words:
             hint = "encode them first, for instance by pandas.get_dummies"
             raise TypeError(f"{name} must hold numbers, got others in the columns {words}: {hint}")
+        if missing := int(value.isna().sum().sum()):
+            raise ValueError(f"{name} must have no missing value, got {missing}")
+    array = _whole(name, np.asanyarray(value))
     try:
-        array = np.asarray(value)
         kept = array.dtype.kind == "f" and array.dtype.itemsize < 8
         wanted = np.dtype(f"f{array.dtype.itemsize}") if kept else np.dtype(np.float64)
         if array.dtype.kind not in "biufO":
@@ -76,6 +97,13 @@ def numbers(name: str, value: Any) -> Tensor:
         raise TypeError(
             f"{name} must be (n, d) numbers, got {type(value).__name__}: {error}"
         ) from None
+
+
+def _whole(name: str, array: NDArray[Any]) -> NDArray[Any]:
+    """A plain array; what a mask hides is missing."""
+    if missing := int(np.ma.getmaskarray(array).sum()) if np.ma.isMaskedArray(array) else 0:
+        raise ValueError(f"{name} must have no missing value, got {missing}")
+    return np.asarray(array)
 
 
 def coded(

@@ -196,9 +196,15 @@ def weak_to_strong(
         in that role; so is its student, if it is the teacher's. `Outcome.failed` lists them.
 
     Raises:
+        TypeError: if labeled or pool is no sample, pseudo_label no function, or l2 no number.
         ValueError: if an argument is none of those named, the samples disagree in outputs,
             classes, widths or heads, or no head of a role can be fitted: the message says which.
     """
+    for name, sample in (("labeled", labeled), ("pool", pool)):
+        if not isinstance(sample, Sample):
+            raise TypeError(f"{name} must be a Sample, got {type(sample).__name__}")
+    if pseudo_label is not None and not callable(pseudo_label):
+        raise TypeError(f"pseudo_label must be a function, or None, got {pseudo_label!r}")
     fitted = _named_fit(fit, l2)
     if ceiling_on not in ("pool", "pool and labeled"):
         raise ValueError(f'ceiling_on must be "pool" or "pool and labeled", got {ceiling_on!r}')
@@ -248,6 +254,8 @@ def _named_fit(fit: str | Fit, l2: float | Tensor | None) -> Fit:
         raise ValueError(f"fit must be a function or one of {sorted(FITS)}, got {fit!r}")
     if l2 is None:
         raise ValueError(f"l2 must be given with fit={fit!r}: a penalty above 0")
+    if isinstance(l2, bool | str):
+        raise TypeError(f"l2 must be a number or a tensor, got {l2!r}")
     return partial(FITS[fit], l2=l2)
 
 

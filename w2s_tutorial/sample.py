@@ -65,7 +65,8 @@ class Sample:
         for name in ("weak", "strong"):
             shape = tuple(parts[name].shape)
             if len(shape) not in (2, 3) or shape[-2] != n:
-                raise ValueError(f"{name} must list {n} examples, got shape {shape}")
+                came = f"shape {shape}, not (n, d) or (h, n, d)"
+                raise ValueError(f"{name} must list {n} examples, got {came}")
             if shape[-1] == 0:
                 raise ValueError(f"{name} needs at least 1 feature, got shape {shape}")
         if self.group is None:
@@ -141,12 +142,13 @@ class Sample:
             ValueError: if y shows fewer than 2 classes, or one that `classes` does not list; if
                 a value is missing; and as the class.
         """
+        _arrays.check_rows(weak=weak, strong=strong, y=y, group=group)
         views: dict[str, Any] = {
             "weak": _arrays.numbers("weak", weak),
             "strong": _arrays.numbers("strong", strong),
         }
         place = views["strong"].device
-        given = _arrays.labels("y", y)
+        given = _arrays.labels("y", y, examples=views["strong"].shape[-2:-1])
         names: tuple[Hashable, ...] = ()
         if classes is None and np.issubdtype(given.dtype, np.floating):
             target = torch.from_numpy(given)[..., None]
@@ -196,7 +198,7 @@ class Sample:
         generator = generator_of(seed)
         sizes = dict(zip(PARTS, (n_labeled, n_pool, n_test), strict=True))
         for name, size in {**{f"n_{part}": n for part, n in sizes.items()}, "draws": draws}.items():
-            if not isinstance(size, Integral) or size < 1:
+            if not isinstance(size, Integral) or isinstance(size, bool) or size < 1:
                 raise ValueError(f"{name} must be an integer of at least 1, got {size!r}")
         if max(self.weak.dim(), self.strong.dim(), self.group.dim() + 1, len(self.target) + 1) > 2:
             raise ValueError("split needs features, labels and groups that all heads share")

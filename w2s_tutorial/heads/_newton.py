@@ -159,6 +159,7 @@ class Inverse:
         """spread (b, m, k, n): second derivative of the loss in z, without what classes share."""
         mean = spread.mean((1, 2))[..., None]  # (b, n, 1), over heads and outputs
         gram = (part.x * mean).mT @ part.x
+        check_scale(gram)
         self.scale = spread.mean(2, keepdim=True).sum(3, keepdim=True) / mean.sum(1)[
             ..., None, None
         ].clamp_min(1e-30)
@@ -198,6 +199,12 @@ def _length(
         growing &= value < after - rounding
         length, after = torch.where(growing, trial, length), torch.where(growing, value, after)
     return length
+
+
+def check_scale(gram: Tensor) -> None:
+    """Refuse features whose squares leave single precision."""
+    if not bool(gram.isfinite().all()):
+        raise ValueError("x must have a scale whose squares single precision holds: below 1e15")
 
 
 def dot(a: Tensor, b: Tensor) -> Tensor:

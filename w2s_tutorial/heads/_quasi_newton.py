@@ -18,7 +18,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from w2s_tutorial.heads._newton import Inverse, Problem, dot
+from w2s_tutorial.heads._newton import Inverse, Problem, check_scale, dot
 from w2s_tutorial.progress import progress
 
 Memory = deque[tuple[Tensor, Tensor, Tensor]]
@@ -180,6 +180,7 @@ def squares(x: Tensor, weight: Tensor) -> Tensor:
 
 
 def _size(diagonal: Tensor) -> float:
+    check_scale(diagonal)
     return float((diagonal.amax(-1) / diagonal[:, -1].clamp_min(1e-30)).amax().sqrt())
 
 

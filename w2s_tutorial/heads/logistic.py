@@ -226,7 +226,8 @@ def _check_labels(target: Tensor, share: Tensor) -> tuple[Tensor, dict[int, str]
         ValueError: if a target is no label distribution, or no head sees every class.
     """
     if target.shape[-1] < 2:
-        raise ValueError(f"target needs at least 2 classes, got {target.shape[-1]}")
+        got = f"{target.shape[-1]}: labels are integers, strings or booleans, floats a regression"
+        raise ValueError(f"target needs at least 2 classes, got {got}")
     # Labels that all heads share are checked once.
     each = target[:1] if target.stride(0) == 0 else target
     if each.min() < 0 or (each.sum(-1) - 1).abs().max() > 1e-4:
