@@ -18,6 +18,7 @@ import torch
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE))
 
+from draws import solved, teacher_of  # noqa: E402
 from small import FIT, L2, RUNS, SIZES, students_of  # noqa: E402
 
 from w2s_tutorial import whole  # noqa: E402
@@ -55,12 +56,9 @@ def measured(
     world = world_of(labeled, pooled, size, runs)
     students = students_of(runs)
     features = whole.map_images(world, students[0].body.eval())
-    parts = ("pool", "held", "test")
-    found = {"weak": whole.Taught([], {(p, 0): 20 * world.label[p] for p in parts})}
+    found = {"weak": teacher_of(world)}
     for role, name in (("weak", ""), ("ceiling", "ceiling, "), ("baseline", "baseline, ")):
-        heads = whole.fit_heads(features, taught_by=role, l2=L2)
-        said = {(p, 0): heads(features.images[p].double()).float() for p in parts}
-        found[f"{name}frozen head"] = whole.Taught([], said)
+        found[f"{name}frozen head"] = solved(features, role, L2)
     heads = whole.fit_heads(features, l2=L2)
     ready = [student.begin(heads, i) for i, student in enumerate(students)]
     for rate in rates:

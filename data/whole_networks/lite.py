@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from functools import cache, cached_property, lru_cache, partial
+from functools import cache, lru_cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +25,7 @@ sys.path[:0] = [str(HERE), str(HERE.parent / "photographs")]
 
 import pictures  # noqa: E402
 import views  # noqa: E402
-from resumed import Jobs, finished  # noqa: E402
+from draws import Draw, Jobs, finished  # noqa: E402
 from small import auxiliary  # noqa: E402
 
 from w2s_tutorial import whole  # noqa: E402
@@ -42,20 +42,19 @@ FIT: dict[str, Any] = {"steps": 48, "batch_size": 32, "lr": 3e-4, "warmup": 4}
 LOOKS = (0, 4, 8, 16, 32)
 LAST = 5  # the first stage that moves where only the last ones do
 L2, RUNS = 0.01, 8
-SEEN = ("pool", "held", "test")
 FEW = ("weak", "frozen head", "baseline, frozen head", "ceiling, frozen head", "everything")
 
 
 def arms() -> dict[str, dict[str, Any]]:
     """Name -> what `Draw.taught` is asked."""
-    found: dict[str, dict[str, Any]] = {"weak": {"part": "nothing"}}
+    found: dict[str, dict[str, Any]] = {"weak": {"part": "teacher"}}
     for role, before in (("weak", ""), ("ceiling", "ceiling, "), ("baseline", "baseline, ")):
         found[f"{before}frozen head"] = {"part": "solved", "taught_by": role}
         found[f"{before}frozen head, same updates"] = {"part": "head", "taught_by": role}
         found[f"{before}last stages"] = {"part": "last", "taught_by": role}
         if role != "baseline":
             found[f"{before}everything"] = {"part": "all", "taught_by": role}
-    found["head first"] = {"part": "all", "solved": True}
+    found["head first"] = {"part": "all", "begin": True}
     found["auxiliary confidence"] = {"part": "all", "loss": auxiliary}
     return found
 
@@ -106,49 +105,24 @@ def photographs() -> tuple[Tensor, FrozenFeatures]:
     return images[rows], FrozenFeatures(seen, label, attribute=attribute)
 
 
-class Draw:
-    """One random draw of all parts, its teacher, and who learns from it."""
-
-    def __init__(self, seen: FrozenFeatures, images: Tensor, teacher: str, run: int) -> None:
-        self.run, self.fit = run, {**FIT, "seed": 100 + run, "looks": LOOKS}
-        self.world = whole.lesson(
-            seen, images, teacher, sizes=SIZES, minority=SHARES, runs=1, seed=run, l2=L2
-        )
-
-    @cached_property
-    def late(self) -> whole.Lesson:
-        """The maps before the last stages."""
-        return whole.map_images(self.world, Early().eval())
-
-    @cached_property
-    def features(self) -> whole.Lesson:
-        return whole.map_images(self.late, Late().eval())
-
-    def taught(self, part: str, *, solved: bool = False, **more: Any) -> whole.Taught:
-        """A student of which a part moves; nothing: the teacher. More is for `fine_tune`."""
-        if part == "nothing":
-            return whole.Taught([], {(p, 0): 20 * self.world.label[p] for p in SEEN})
-        if part == "solved":
-            heads, x = whole.fit_heads(self.features, **more, l2=L2), self.features.images
-            return whole.Taught([], {(p, 0): heads(x[p]).float() for p in SEEN})
-        body: nn.Module = {"head": nn.Identity, "last": Late, "all": All}[part]()
-        given = self.features if part == "head" else self.late if part == "last" else self.world
-        student = whole.Whole(body, WIDTH, seed=self.run)
-        if solved:
-            student = student.begin(whole.fit_heads(self.features, l2=L2), 0)
-        return whole.fine_tune([student], given, **{**self.fit, **more})
+def draw(seen: FrozenFeatures, images: Tensor, teacher: str, run: int) -> Draw:
+    world = whole.lesson(
+        seen, images, teacher, sizes=SIZES, minority=SHARES, runs=1, seed=run, l2=L2
+    )
+    bodies: dict[str, Any] = {"early": Early, "late": Late, "whole_body": All, "width": WIDTH}
+    return Draw(world, run=run, l2=L2, looks=LOOKS, **bodies, **FIT)
 
 
 def main(folder: Path, runs: int, store: Path, anew: bool) -> None:
     source = cache(photographs)
 
     @lru_cache(1)
-    def draw(teacher: str, run: int) -> Draw:
+    def of(teacher: str, run: int) -> Draw:
         images, seen = source()
-        return Draw(seen, images, teacher, run)
+        return draw(seen, images, teacher, run)
 
     def measured(teacher: str, run: int, arm: str) -> pd.DataFrame:
-        one = draw(teacher, run)
+        one = of(teacher, run)
         return whole.measures(one.taught(**arms()[arm]), one.world)
 
     jobs: Jobs = {

@@ -13,7 +13,7 @@ import argparse
 import sys
 import time
 from dataclasses import replace
-from functools import cache, cached_property, lru_cache, partial
+from functools import cache, lru_cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +27,7 @@ HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
 sys.path.insert(0, str(HERE))
 
-from resumed import Jobs, finished  # noqa: E402
+from draws import Draw, Jobs, finished  # noqa: E402
 
 from w2s_tutorial import whole  # noqa: E402
 from w2s_tutorial.datasets.frozen import FrozenFeatures  # noqa: E402
@@ -42,7 +42,6 @@ SIZES = {"labeled": 200, "pool": 512, "held": 100, "test": 400}
 FIT: dict[str, Any] = {"steps": 48, "batch_size": 32, "lr": 3e-4, "warmup": 4}
 LOOKS = (0, 8, 16, 32)
 L2, RUNS, WHOLE = 0.1, 8, 8
-SEEN = ("pool", "held", "test")
 
 
 class Early(nn.Module):
@@ -111,7 +110,7 @@ def reviews() -> tuple[Tensor, FrozenFeatures]:
 def arms(teacher: str) -> dict[str, dict[str, Any]]:
     """Name -> what `Draw.taught` is asked."""
     found: dict[str, dict[str, Any]] = {
-        "weak": {"part": "nothing"},
+        "weak": {"part": "teacher"},
         "frozen head": {"part": "solved", "taught_by": "weak"},
     }
     if teacher == "vader":
@@ -119,59 +118,34 @@ def arms(teacher: str) -> dict[str, dict[str, Any]]:
     for role in ("ceiling", "baseline"):
         found[f"{role}, frozen head"] = {"part": "solved", "taught_by": role}
     found["last layers"] = {"part": "last"}
-    found["head first"] = {"part": "last", "solved": True}
+    found["head first"] = {"part": "last", "begin": True}
     found["ceiling, last layers"] = {"part": "last", "taught_by": "ceiling"}
     return found
 
 
-class Draw:
-    """One random draw of all parts, its teacher, and who learns from it."""
-
-    def __init__(self, seen: FrozenFeatures, pieces: Tensor, teacher: str, run: int) -> None:
-        self.run, self.fit = run, {**FIT, "seed": 100 + run, "looks": LOOKS}
-        wrong = seen.features["vader"][:, 0].gt(0) != seen.label.bool()
-        share = float(wrong.double().mean())
-        self.world = whole.lesson(
-            seen, pieces, "glove", sizes=SIZES, minority=dict.fromkeys(SIZES, share), runs=1,
-            seed=run, l2=L2,
-        )  # fmt: skip
-        if teacher == "vader":
-            says = {part: one_hot(group % 2, 2).float() for part, group in self.world.group.items()}
-            self.world = replace(self.world, label=says)
-
-    @cached_property
-    def late(self) -> whole.Lesson:
-        return whole.map_images(self.world, Early().eval())
-
-    @cached_property
-    def features(self) -> whole.Lesson:
-        return whole.map_images(self.late, Late().eval())
-
-    def taught(self, part: str, *, solved: bool = False, **more: Any) -> whole.Taught:
-        """A student of which a part moves; nothing: the teacher. More is for `fine_tune`."""
-        if part == "nothing":
-            return whole.Taught([], {(p, 0): 20 * self.world.label[p] for p in SEEN})
-        if part == "solved":
-            heads, x = whole.fit_heads(self.features, **more, l2=L2), self.features.images
-            return whole.Taught([], {(p, 0): heads(x[p].double()).float() for p in SEEN})
-        body: nn.Module = {"last": Late, "all": All}[part]()
-        student = whole.Whole(body, WIDTH, seed=self.run)
-        if solved:
-            student = student.begin(whole.fit_heads(self.features, l2=L2), 0)
-        given = self.late if part == "last" else self.world
-        return whole.fine_tune([student], given, **{**self.fit, **more})
+def draw(seen: FrozenFeatures, pieces: Tensor, teacher: str, run: int) -> Draw:
+    wrong = seen.features["vader"][:, 0].gt(0) != seen.label.bool()
+    shares = dict.fromkeys(SIZES, float(wrong.double().mean()))
+    world = whole.lesson(
+        seen, pieces, "glove", sizes=SIZES, minority=shares, runs=1, seed=run, l2=L2
+    )
+    if teacher == "vader":
+        says = {part: one_hot(group % 2, 2).float() for part, group in world.group.items()}
+        world = replace(world, label=says)
+    bodies: dict[str, Any] = {"early": Early, "late": Late, "whole_body": All, "width": WIDTH}
+    return Draw(world, run=run, l2=L2, looks=LOOKS, **bodies, **FIT)
 
 
 def main(folder: Path, runs: int, whole_runs: int, store: Path, anew: bool) -> None:
     start, source = time.process_time(), cache(reviews)
 
     @lru_cache(1)
-    def draw(teacher: str, run: int) -> Draw:
+    def of(teacher: str, run: int) -> Draw:
         pieces, seen = source()
-        return Draw(seen, pieces, teacher, run)
+        return draw(seen, pieces, teacher, run)
 
     def measured(teacher: str, run: int, **asked: Any) -> pd.DataFrame:
-        one = draw(teacher, run)
+        one = of(teacher, run)
         return whole.measures(one.taught(**asked), one.world)
 
     jobs: Jobs = {

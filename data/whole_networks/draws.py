@@ -1,0 +1,110 @@
+"""Who learns from one draw, and arms that are kept when they are done."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from torch import nn
+
+from w2s_tutorial import whole
+from w2s_tutorial.storage import replacing
+
+KEY = ["teacher", "run", "arm"]
+SEEN = ("pool", "held", "test")
+Jobs = Mapping[tuple[str, int, str], Callable[[], pd.DataFrame]]
+
+
+def teacher_of(world: whole.Lesson) -> whole.Taught:
+    """The teacher itself, sure of every label."""
+    return whole.Taught([], {(part, 0): 20 * world.label[part] for part in SEEN})
+
+
+def solved(features: whole.Lesson, taught_by: str, l2: float) -> whole.Taught:
+    """Heads on frozen features, at their optimum."""
+    heads = whole.fit_heads(features, taught_by=taught_by, l2=l2)
+    x = features.images
+    return whole.Taught([], {(part, 0): heads(x[part].double()).float() for part in SEEN})
+
+
+class Draw:
+    """One random draw of all parts, its teacher, and who learns from it.
+
+    Args:
+        world: of one run.
+        early, late: the body in two parts; only the second moves where only the last layers do.
+        whole_body: both.
+        width: its number of features.
+        l2: penalty of solved heads.
+        fit: for `fine_tune`.
+    """
+
+    def __init__(
+        self,
+        world: whole.Lesson,
+        *,
+        run: int,
+        early: Callable[[], nn.Module],
+        late: Callable[[], nn.Module],
+        whole_body: Callable[[], nn.Module],
+        width: int,
+        l2: float,
+        **fit: Any,
+    ) -> None:
+        self.world, self.run, self.width, self.l2 = world, run, width, l2
+        self.fit = {**fit, "seed": 100 + run}
+        self.early, self.bodies = early, {"head": nn.Identity, "last": late, "all": whole_body}
+
+    @cached_property
+    def maps(self) -> whole.Lesson:
+        """What the part that stays makes of the images."""
+        return whole.map_images(self.world, self.early().eval())
+
+    @cached_property
+    def features(self) -> whole.Lesson:
+        return whole.map_images(self.maps, self.bodies["last"]().eval())
+
+    def taught(self, part: str, *, begin: bool = False, **more: Any) -> whole.Taught:
+        """A student of which a part moves: "head", "last" or "all"; or "solved", or the "teacher".
+
+        Args:
+            begin: from the solved head.
+            more: for `fine_tune`.
+        """
+        if part == "teacher":
+            return teacher_of(self.world)
+        if part == "solved":
+            return solved(self.features, more["taught_by"], self.l2)
+        given = {"head": "features", "last": "maps", "all": "world"}[part]
+        student = whole.Whole(self.bodies[part](), self.width, seed=self.run)
+        if begin:
+            student = student.begin(whole.fit_heads(self.features, l2=self.l2), 0)
+        return whole.fine_tune([student], getattr(self, given), **{**self.fit, **more})
+
+
+def finished(jobs: Jobs, kept: Path, before: Path | None = None) -> pd.DataFrame:
+    """The tables of all jobs, one below the other, in the order of the jobs.
+
+    Args:
+        jobs: (teacher, run, arm) -> what trains the arm and measures it.
+        kept: csv to which a job's table goes as soon as it is done, and where a run that was
+            stopped goes on.
+        before: csv of an earlier run, whose arms are taken as they are.
+    """
+    known = [pd.read_csv(path) for path in (kept, before) if path and path.exists()]
+    done = {key: table for some in known[::-1] for key, table in some.groupby(KEY)}
+    for key, make in jobs.items():
+        if key not in done:
+            done[key] = _named(make(), key)
+            kept.parent.mkdir(parents=True, exist_ok=True)
+            with replacing(kept) as partial:
+                pd.concat(done.values()).to_csv(partial, index=False)
+    return pd.concat([done[key] for key in jobs], ignore_index=True)
+
+
+def _named(table: pd.DataFrame, key: tuple[str, int, str]) -> pd.DataFrame:
+    teacher, run, arm = key
+    return table.assign(teacher=teacher, run=run, arm=arm).round(4)
