@@ -9,7 +9,7 @@ python=${PYTHON:-python3}
 export PYTHONPATH=$PWD:$PWD/tests${PYTHONPATH:+:$PYTHONPATH} W2S_OFFLINE=1 PYTHONUNBUFFERED=1
 failed=()
 chapters=(book/*.ipynb)
-[ "${W2S_FAST:-0}" = 1 ] && chapters=(book/held.ipynb book/whole_networks.ipynb)
+[ "${W2S_FAST:-0}" = 1 ] && chapters=(book/held.ipynb book/discrepancy.ipynb)
 
 part() { # name, limit in seconds, command
   local name=$1 limit=$2 start=$SECONDS

@@ -56,12 +56,13 @@ def test_a_benchmark_measures_on_any_device(load, monkeypatch, capsys, name, dev
     assert not re.search(r"\b(nan|inf)\b", "\n".join(rows))
 
 
-def call(folder: Path, at: str = "nowhere", do: str = "") -> tuple[int, str]:
+def call(folder: Path, at: str = "nowhere", do: str = "", short: int = 0) -> tuple[int, str]:
     """Exit status and report of the script, with a Python that only says what it was asked."""
     python = folder / "python"
     python.write_text(PYTHON)
     python.chmod(0o755)
-    environment = {**os.environ, "PYTHON": str(python), "AT": at, "DO": do, "W2S_FAST": "0"}
+    environment = {**os.environ, "PYTHON": str(python), "AT": at, "DO": do}
+    environment["W2S_FAST"] = str(short)
     report = folder / "report.txt"
     ran = subprocess.run(
         ["bash", SCRIPT, report], env=environment, capture_output=True, text=True, check=False
@@ -82,6 +83,9 @@ def test_one_call_asks_for_everything_and_writes_one_report(tmp_path):
     assert [path for path in files if not (ROOT / path).is_file()] == []
     chapters = {path.name for path in (ROOT / "book").glob("*.ipynb")}
     assert chapters == {Path(path).name for path in files if path.endswith(".ipynb")}
+    some = re.findall(r"book/(\w+\.ipynb)", call(tmp_path, short=1)[1])
+    assert len(some) == 2
+    assert chapters > set(some)
 
 
 @pytest.mark.parametrize(
