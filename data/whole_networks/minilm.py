@@ -27,7 +27,7 @@ HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
 sys.path.insert(0, str(HERE))
 
-from draws import Draw, Jobs, finished  # noqa: E402
+from draws import Draw, Jobs, finished, solved, teacher_of  # noqa: E402
 
 from w2s_tutorial import whole  # noqa: E402
 from w2s_tutorial.datasets.frozen import FrozenFeatures  # noqa: E402
@@ -107,55 +107,58 @@ def reviews() -> tuple[Tensor, FrozenFeatures]:
     return pieces[short][:, :LONGEST], FrozenFeatures(views, seen.label[short], attribute=says)
 
 
-def arms(teacher: str) -> dict[str, dict[str, Any]]:
+def arms() -> dict[str, dict[str, Any]]:
     """Name -> what `Draw.taught` is asked."""
-    found: dict[str, dict[str, Any]] = {
-        "weak": {"part": "teacher"},
-        "frozen head": {"part": "solved", "taught_by": "weak"},
-    }
-    if teacher == "vader":
-        return found
-    for role in ("ceiling", "baseline"):
-        found[f"{role}, frozen head"] = {"part": "solved", "taught_by": role}
+    found: dict[str, dict[str, Any]] = {"weak": {"part": "teacher"}}
+    for role, before in (("weak", ""), ("ceiling", "ceiling, "), ("baseline", "baseline, ")):
+        found[f"{before}frozen head"] = {"part": "solved", "taught_by": role}
     found["last layers"] = {"part": "last"}
     found["head first"] = {"part": "last", "begin": True}
     found["ceiling, last layers"] = {"part": "last", "taught_by": "ceiling"}
     return found
 
 
-def draw(seen: FrozenFeatures, pieces: Tensor, teacher: str, run: int) -> Draw:
+def draw(seen: FrozenFeatures, pieces: Tensor, run: int) -> Draw:
     wrong = seen.features["vader"][:, 0].gt(0) != seen.label.bool()
     shares = dict.fromkeys(SIZES, float(wrong.double().mean()))
     world = whole.lesson(
         seen, pieces, "glove", sizes=SIZES, minority=shares, runs=1, seed=run, l2=L2
     )
-    if teacher == "vader":
-        says = {part: one_hot(group % 2, 2).float() for part, group in world.group.items()}
-        world = replace(world, label=says)
     bodies: dict[str, Any] = {"early": Early, "late": Late, "whole_body": All, "width": WIDTH}
     return Draw(world, run=run, l2=L2, looks=LOOKS, **bodies, **FIT)
+
+
+def listed(one: Draw, arm: str) -> pd.DataFrame:
+    """The list of words as the teacher: itself, or the student's frozen head."""
+    says = {part: one_hot(group % 2, 2).float() for part, group in one.world.group.items()}
+    world, features = (replace(lesson, label=says) for lesson in (one.world, one.features))
+    taught = teacher_of(world) if arm == "weak" else solved(features, "weak", L2)
+    return whole.measures(taught, world)
 
 
 def main(folder: Path, runs: int, whole_runs: int, store: Path, anew: bool) -> None:
     start, source = time.process_time(), cache(reviews)
 
     @cache
-    def of(teacher: str, run: int) -> Draw:
+    def of(run: int) -> Draw:
         pieces, seen = source()
-        return draw(seen, pieces, teacher, run)
+        return draw(seen, pieces, run)
 
-    def measured(teacher: str, run: int, **asked: Any) -> pd.DataFrame:
-        one = of(teacher, run)
-        return whole.measures(one.taught(**asked), one.world)
+    def learned(run: int, arm: str, **asked: Any) -> pd.DataFrame:
+        return whole.measures(of(run).taught(**asked), of(run).world)
+
+    def told(run: int, arm: str) -> pd.DataFrame:
+        return listed(of(run), arm)
 
     # Arm by arm, so that a run that is stopped has the first ones of all draws.
-    whole_arm = {"everything": {"part": "all"}}
+    moving = {"everything": {"part": "all"}}
+    few = dict.fromkeys(("weak", "frozen head"), dict[str, Any]())
     jobs: Jobs = {
-        (teacher, run, arm): partial(measured, teacher, run, **asked)
-        for teacher, some, draws in (
-            ("vader", arms("vader"), runs),
-            ("glove", arms("glove"), runs),
-            ("glove", whole_arm, whole_runs),
+        (teacher, run, arm): partial(work, run, arm, **asked)
+        for teacher, work, some, draws in (
+            ("vader", told, few, runs),
+            ("glove", learned, arms(), runs),
+            ("glove", learned, moving, whole_runs),
         )
         for arm, asked in some.items()
         for run in range(draws)
