@@ -152,7 +152,7 @@ def main(folder: Path, runs: int, whole_runs: int, store: Path, anew: bool) -> N
 
     # Arm by arm, so that a run that is stopped has the first ones of all draws.
     moving = {"everything": {"part": "all"}}
-    few = dict.fromkeys(("weak", "frozen head"), dict[str, Any]())
+    few = {arm: dict[str, Any]() for arm in ("weak", "frozen head")}
     jobs: Jobs = {
         (teacher, run, arm): partial(work, run, arm, **asked)
         for teacher, work, some, draws in (
