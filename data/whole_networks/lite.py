@@ -135,7 +135,7 @@ def main(folder: Path, runs: int, store: Path, anew: bool) -> None:
     table = finished(jobs, store / "lite.csv", before)
     facts = describe(
         "python data/whole_networks/lite.py",
-        code=(Path(__file__), Path(str(whole.__file__))),
+        code=(Path(__file__), HERE / "draws.py", Path(str(whole.__file__))),
         pair=PAIR, side=SIDE, sizes=SIZES, minority=SHARES, runs=runs, **FIT,
         data="cifar10-jpeg: half of CIFAR-10, packed as JPEG of quality 75",
     )  # fmt: skip

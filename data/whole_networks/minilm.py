@@ -166,7 +166,7 @@ def main(folder: Path, runs: int, whole_runs: int, store: Path, anew: bool) -> N
     table = finished(jobs, store / "minilm.csv", None if anew else folder / "minilm.csv")
     facts = describe(
         "python data/whole_networks/minilm.py",
-        code=(Path(__file__), Path(str(whole.__file__))),
+        code=(Path(__file__), HERE / "draws.py", Path(str(whole.__file__))),
         files={"features.npz": SENTENCES},
         processor_seconds=round(time.process_time() - start),
         sizes=SIZES, longest=LONGEST, runs=runs, l2=L2, **FIT,
