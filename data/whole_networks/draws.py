@@ -102,9 +102,10 @@ def finished(jobs: Jobs, kept: Path, before: Path | None = None) -> pd.DataFrame
             kept.parent.mkdir(parents=True, exist_ok=True)
             with replacing(kept) as partial:
                 pd.concat(done.values()).to_csv(partial, index=False)
-    return pd.concat([done[key] for key in jobs], ignore_index=True)
+    return pd.concat([done[key] for key in jobs], ignore_index=True).round(4)
 
 
 def _named(table: pd.DataFrame, key: tuple[str, int, str]) -> pd.DataFrame:
     teacher, run, arm = key
-    return table.assign(teacher=teacher, run=run, arm=arm).round(4)
+    single = dict.fromkeys(table.select_dtypes("float32"), "float64")  # which is rounded as written
+    return table.astype(single).assign(teacher=teacher, run=run, arm=arm).round(4)
