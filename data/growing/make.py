@@ -145,7 +145,7 @@ def main(file: str = "") -> None:
     found = {"teachers": wide(teaching.drop(columns="head")), "runs": runs}
     if missing:
         more = wide(sweep(measure, {SETTING: missing}, **many).rename(columns={"head": "seed"}))
-        found["runs"] = pd.concat([runs, more]).sort_values([*SETTING, "seed"])
+        found["runs"] = pd.concat([runs, more] if len(runs) else [more])
     given = sweep(instead, {"work": list(INSTEAD), "steps": LENGTHS}, **many)
     found["instead"] = wide(given.rename(columns={"head": "seed"}))
     for name, table in found.items():
