@@ -35,6 +35,41 @@ with parallel_config(n_jobs=int(sys.argv[2])):
 """
 
 
+# Slow enough that a kill falls between any two of its settings, and into the writing of one.
+KILLED = """
+import os, random, signal, sys, time
+from pathlib import Path
+sys.path.insert(0, sys.argv[1])
+import sweep_case
+from sweep_case import calls, noted_sweep
+
+draw, folder, trials = sweep_case.draw, Path(sys.argv[2]), int(sys.argv[3])
+sweep_case.draw = lambda **setting: time.sleep(0.02) or draw(**setting)
+moments, same, part = random.Random(0), 0, 0
+(folder / "whole").mkdir()
+(folder / "whole" / "go").touch()
+start = time.monotonic()
+whole = noted_sweep(folder / "whole")
+seconds = time.monotonic() - start
+for trial in range(trials):
+    own = folder / f"killed{trial}"
+    own.mkdir()
+    (own / "go").touch()
+    child = os.fork()
+    if child == 0:
+        noted_sweep(own)
+        os._exit(0)
+    time.sleep(seconds * moments.random())
+    os.kill(child, signal.SIGKILL)
+    os.waitpid(child, 0)
+    kept = len(list((own / "store").glob("*.npz")))
+    before = calls(own).total() if (own / "calls").exists() else 0
+    same += noted_sweep(own).equals(whole) and calls(own).total() - before == 8 - kept
+    part += 0 < kept < 8
+print(same, part)
+"""
+
+
 def stored(folder: Path) -> set[Path]:
     return set((folder / "store").glob("*.npz"))
 
@@ -65,6 +100,17 @@ def test_a_killed_sweep_resumes(tmp_path, jobs):
     pd.testing.assert_frame_equal(table, sweep(draw, AXES))
     pd.testing.assert_frame_equal(table, noted_sweep(tmp_path))
     assert calls(tmp_path) == Counter(SETTINGS) + in_flight, "a finished sweep runs nothing"
+
+
+def test_sweeps_killed_at_random_moments_lose_nothing(tmp_path):
+    """Each goes on to the same table and repeats no finished setting; KILLS=20 tries 20."""
+    trials = int(os.environ.get("KILLS", "4"))
+    command = [sys.executable, "-c", KILLED, str(TESTS), str(tmp_path), str(trials)]
+    run = subprocess.run(command, capture_output=True, text=True, timeout=300)
+    assert run.returncode == 0, run.stderr
+    same, part = map(int, run.stdout.split())
+    assert same == trials
+    assert part > 0, "some were killed between their settings"
 
 
 def fragile(*, folder, n_pool, noise):
