@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from figure_page import KINDS, against, images, roles, table
 
-from w2s_tutorial.figures import explore, looks
+from w2s_tutorial.figures import _svg, explore, looks
 
 
 def svg_of(output):
@@ -77,6 +77,24 @@ def test_ids_are_unique_on_a_page_and_all_in_use():
     ids = re.findall(r' id="([^"]+)"', html)
     assert len(ids) == len(set(ids)) > 10
     assert set(ids) == set(re.findall(r'(?:url\(|href=")#([^)"]+)', html))
+
+
+@pytest.mark.parametrize("shared", [True, False])
+def test_markers_say_their_style_once_where_that_draws_the_same(shared):
+    fig, ax = plt.subplots()
+    ax.plot(range(50), "o", color="#123456")
+    svg = svg_of(explore.figure(fig, alt="fifty markers"))
+    if not shared:  # as some backends write it: of the whole group it would be another picture
+        svg = ElementTree.fromstring(AS_WRITTEN.format("opacity: 0.3"))
+        _svg._share_style(svg)
+    parent = max(svg.iter(), key=lambda e: len(e.findall("use")))
+    styles = [use.get("style") for use in parent.findall("use")]
+    assert len(styles) >= 2
+    assert (set(styles) == {None}) == shared
+    assert ("#123456" in parent.get("style", "")) == shared
+
+
+AS_WRITTEN = "<g><use style='fill: #123456; {0}' /><use style='fill: #123456; {0}' /></g>"
 
 
 def test_a_hatch_keeps_its_pattern():

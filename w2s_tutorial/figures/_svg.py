@@ -114,9 +114,21 @@ def _lean(parent: ElementTree.Element) -> None:
     if attributes.get("transform", "").startswith("rotate(-0 "):
         del attributes["transform"]
     parent.attrib = attributes
+    _share_style(parent)
     parent.tail = None
     if parent.tag not in ("text", "tspan"):
         parent.text = None
+
+
+def _share_style(group: ElementTree.Element) -> None:
+    """Say once what thousands of markers repeat; an opacity would then be that of all together."""
+    styles = {child.get("style", "") if child.tag == "use" else "" for child in group}
+    style = styles.pop() if len(styles) == 1 else ""
+    alone = "style" in group.attrib or re.search(r"(^|; )opacity", style)
+    if style and len(group) > 1 and not alone:
+        group.set("style", style)
+        for child in group:
+            del child.attrib["style"]
 
 
 def _local(name: str) -> str:
