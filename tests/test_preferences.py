@@ -208,3 +208,17 @@ def test_a_stored_seed_is_found_again_alone(arm):
     assert (both["value"] - both["value_stored"]).abs().max() < 0.005  # four letters may turn
     other = stored.query("arm == @arm and seed == 4 and round <= 2")
     assert abs(other["value"].to_numpy() - rows["value"].to_numpy()).max() > 0.02
+
+
+@pytest.mark.nightly
+def test_a_stored_decoder_is_found_again_alone():
+    stored = load_result(ROOT / "data" / "preferences" / "decoders.csv")
+    made = script("preferences/make")
+    assert set(stored["arm"]) == set(made.DECODERS)
+    before, during = made.ARMS["one teacher"]
+    agents = macpo.begin(seeds=[3], kind="decoder", **before)
+    again = macpo.align(agents, rounds=1, **during).assign(arm="one teacher")
+    both = again.merge(stored, on=["arm", "seed", "round", "agent"], suffixes=("", "_stored"))
+    assert len(both) == 6
+    # Trained alone or beside seven others: rounding differs, and a few letters of 900 may turn.
+    assert (both["value"] - both["value_stored"]).abs().max() < 0.01
