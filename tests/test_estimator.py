@@ -278,3 +278,29 @@ def test_scoring_needs_a_label():
     rows, _, y = split()
     with pytest.raises(ValueError, match="y must label at least"):
         fitted(rows, y).score(STRONG[rows], np.full(len(rows), -1))
+
+
+def test_every_kind_of_array_gives_the_same_model():
+    rows, test, y = split()
+    expected = fitted(rows, y).predict_proba(STRONG[test])
+    leaf = torch.tensor(STRONG, requires_grad=True)
+    for kind, strong, weak in (
+        ("leaf", leaf, torch.tensor(WEAK)),
+        ("turned", STRONG[::-1][::-1], np.asfortranarray(WEAK)),
+        ("table", STRONG, pd.DataFrame(WEAK).to_numpy()[::-1][::-1]),
+    ):
+        model = WeakToStrongClassifier(folds=0).fit(strong[rows], y, weak[rows])
+        np.testing.assert_allclose(
+            model.predict_proba(strong[test]), expected, rtol=0, atol=1e-9, err_msg=kind
+        )
+    half = WeakToStrongClassifier(folds=0).fit(leaf[rows].bfloat16(), y, WEAK[rows][::-1][::-1])
+    assert (half.predict(leaf[test].bfloat16()) == expected.argmax(1)).mean() > 0.9
+
+
+def test_rows_in_another_order_are_refused():
+    rows, _, y = split()
+    strong, weak = pd.DataFrame(STRONG[rows]), pd.DataFrame(WEAK[rows])
+    with pytest.raises(ValueError, match="X_weak must have its rows in the order of X"):
+        WeakToStrongClassifier().fit(strong, y, weak[::-1])
+    with pytest.raises(ValueError, match="y must have its rows in the order of X"):
+        WeakToStrongClassifier().fit(strong, pd.Series(y)[::-1], weak)

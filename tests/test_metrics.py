@@ -225,3 +225,17 @@ def test_bad_input_is_named(call, message):
 def test_what_is_no_tensor_is_named(call, message):
     with pytest.raises(TypeError, match=message):
         call(*outputs()[:2])
+
+
+def test_a_statistic_that_averages_over_draws_is_refused():
+    values = torch.rand(5, generator=torch.Generator().manual_seed(0))
+    with pytest.raises(ValueError, match=r"statistic must return a number for each draw, got sha"):
+        metrics.bootstrap_interval(lambda v: v.mean(), values, seed=0)
+    low, high = metrics.bootstrap_interval(lambda v: v.mean(-1), values, seed=0)
+    assert low < values.mean() < high
+
+
+def test_complex_outputs_are_refused():
+    outputs = torch.zeros(1, 4, 2, dtype=torch.complex64)
+    with pytest.raises(TypeError, match="output must hold real numbers, got torch"):
+        metrics.accuracy(outputs, outputs.real)

@@ -185,3 +185,11 @@ def test_a_category_that_nobody_has_is_no_setting():
     for one, other in (both[:2], both[2:]):
         assert len(one) in (4, 8)
         pd.testing.assert_frame_equal(one, other.astype({"kind": one["kind"].dtype}))
+
+
+def test_no_table_and_columns_of_one_name_are_refused():
+    table = pd.DataFrame([["a", 1.0, 2.0], ["a", 2.0, 3.0]], columns=["role", "value", "value"])
+    with pytest.raises(ValueError, match=r"name its columns differently, got .'value'. twice"):
+        summarize(table, ["role"])
+    with pytest.raises(TypeError, match=r"table must be a pandas\.DataFrame, got list"):
+        summarize([1.0], ["role"])

@@ -35,6 +35,14 @@ def check_rows(**given: Any) -> None:
             raise ValueError(f"{name} must have its rows in the order of {first}: use .loc")
 
 
+def plain(value: Any) -> Any:
+    """A dense tensor as numpy has it, which lacks bfloat16; anything else as it came."""
+    if not isinstance(value, Tensor):
+        return value
+    value = value.detach().cpu()
+    return (value.float() if value.dtype == torch.bfloat16 else value).numpy()
+
+
 def labels(name: str, value: Any, examples: Sequence[int] = ()) -> NDArray[Any]:
     """Labels (n,) or (h, n) as numpy has them; examples: n, where it is known.
 
@@ -44,10 +52,7 @@ def labels(name: str, value: Any, examples: Sequence[int] = ()) -> NDArray[Any]:
     """
     if hasattr(value, "tocsr") or (isinstance(value, Tensor) and value.layout != torch.strided):
         raise TypeError(f"{name} must be dense, got {type(value).__name__}: use .toarray()")
-    if isinstance(value, Tensor):
-        value = value.detach().cpu()
-        value = value.float() if value.dtype in (torch.bfloat16, torch.float16) else value
-        value = value.numpy()
+    value = plain(value)
     try:
         array = np.asanyarray(value)
     except ValueError:

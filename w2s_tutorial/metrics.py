@@ -51,6 +51,8 @@ def _check_outputs(**outputs: Tensor) -> None:
     for name, value in outputs.items():
         if not isinstance(value, Tensor):
             raise TypeError(f"{name} must be a torch.Tensor, got {type(value).__name__}")
+        if value.is_complex():
+            raise TypeError(f"{name} must hold real numbers, got {value.dtype}")
         if value.dim() != 3:
             raise ValueError(f"{name} must be (h, n, c), got shape {tuple(value.shape)}")
         if not value.isfinite().all():
@@ -248,7 +250,8 @@ def bootstrap_interval(
         (low, high), scalars; NaN if any draw has no defined statistic.
 
     Raises:
-        ValueError: if samples list different numbers of heads, or fewer than 2.
+        ValueError: if samples list different numbers of heads, or fewer than 2; if statistic
+            averages over draws.
     """
     generator = generator_of(seed)
     for sample in samples:
@@ -261,6 +264,9 @@ def bootstrap_interval(
         raise ValueError(f"level must lie in (0, 1), got {level}")
     draw = torch.randint(size[0], (repeats, size[0]), generator=generator)
     values = statistic(*(sample[draw.to(sample.device)] for sample in samples))
+    if values.shape != (repeats,):
+        came = f"shape {tuple(values.shape)} of {repeats} draws"
+        raise ValueError(f"statistic must return a number for each draw, got {came}")
     values = values.to(torch.promote_types(values.dtype, torch.float32))
     if values.isnan().any():
         return values.new_tensor(math.nan), values.new_tensor(math.nan)

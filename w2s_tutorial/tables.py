@@ -216,9 +216,14 @@ def check_table(
         others: columns of anything.
 
     Raises:
+        TypeError: if it is no table.
         ValueError: if a column is missing or holds something else, the table is empty, or a
             key repeats.
     """
+    if not isinstance(table, DataFrame):
+        raise TypeError(f"{name} must be a pandas.DataFrame, got {type(table).__name__}")
+    if twice := table.columns[table.columns.duplicated()].tolist():
+        raise ValueError(f"{name} must name its columns differently, got {twice} twice")
     lacking = [c for c in dict.fromkeys([*key, *finite, *numbers, *others]) if c not in table]
     if lacking:
         raise ValueError(f"{name} must have columns {lacking}, got {list(table.columns)}")
@@ -233,8 +238,8 @@ def check_table(
                 f"{name} must be finite in {column}, got {table[column][wrong].iloc[0]}"
             )
     if key and (repeated := table.duplicated([*key])).any():
-        twice = table.loc[repeated, [*key]].iloc[0].to_dict()
-        raise ValueError(f"{name} must have 1 row per {' and '.join(key)}, got several for {twice}")
+        same = table.loc[repeated, [*key]].iloc[0].to_dict()
+        raise ValueError(f"{name} must have 1 row per {' and '.join(key)}, got several for {same}")
 
 
 def save_result(table: DataFrame, path: Path | str, provenance: Mapping[str, Any]) -> None:

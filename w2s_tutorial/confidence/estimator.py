@@ -26,6 +26,7 @@ from sklearn.utils.validation import (
 from torch import Tensor
 from torch.nn.functional import one_hot
 
+from w2s_tutorial._arrays import check_rows, plain
 from w2s_tutorial.confidence.retrain import doubt, kept_by, retrain, rule, score_of
 from w2s_tutorial.confidence.selection import By, within_classes
 from w2s_tutorial.heads import fit_logistic
@@ -125,6 +126,8 @@ class WeakToStrongClassifier(ClassifierMixin, BaseEstimator):
         if y is None:
             name = type(self).__name__
             raise ValueError(f"{name} requires y to be passed, but the target y is None")
+        check_rows(X=X, X_weak=X_weak, y=y)
+        X, X_weak, y = plain(X), plain(X_weak), plain(y)
         strong = validate_data(self, X, dtype=np.float64, ensure_min_samples=2)
         weak = strong
         if X_weak is not None:
@@ -140,7 +143,7 @@ class WeakToStrongClassifier(ClassifierMixin, BaseEstimator):
             raise ValueError(f"y must label at least 2 classes, got {came}")
         self._check_parameters()
         rows, pool = (torch.from_numpy(m.nonzero()[0]) for m in (~missing, missing))
-        views = [_standardised(torch.tensor(x)) for x in (weak, strong)]
+        views = [_standardised(torch.tensor(np.ascontiguousarray(x))) for x in (weak, strong)]
         _, self.center_, self.scale_ = views[1]
         seen = (views[0][0], views[1][0], torch.from_numpy(code), pool)
 
@@ -158,7 +161,8 @@ class WeakToStrongClassifier(ClassifierMixin, BaseEstimator):
     def predict_proba(self, X: Any) -> NDArray[np.float64]:
         """Probabilities (n, c) of the classes, by the role that `predicts` names."""
         check_is_fitted(self)
-        x = torch.tensor(validate_data(self, X, reset=False, dtype=np.float64))
+        given = validate_data(self, plain(X), reset=False, dtype=np.float64)
+        x = torch.tensor(np.ascontiguousarray(given))
         self._check_parameters()
         heads: Heads = getattr(self, f"{self.predicts}_")
         return heads((x - self.center_) / self.scale_)[0].softmax(-1).numpy()
