@@ -220,7 +220,7 @@ AT_HOME = {
     "simulation.digit_pairs.": "is run by the chapter on preferences",
     "growing.": "is run by its chapter",
     "heads.linear.apply": "is inside the fits",
-    "heads.linear.check_inputs": "is inside the fits",
+    "heads._inputs.check_inputs": "is inside the fits",
     "heads._newton.": "is inside the fits",
     "heads._quasi_newton.": "is inside the fits",
     "shares.": "fits a law to tables",

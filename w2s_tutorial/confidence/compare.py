@@ -72,7 +72,7 @@ class Taught:
     score: Tensor
 
 
-class Remedy(NamedTuple):
+class _Remedy(NamedTuple):
     """What the remedy and its variants reach, and what the label-free rule chose.
 
     Attributes:
@@ -102,7 +102,7 @@ def teach(sets: Sets) -> Taught:
     return Taught(sets, weak, label, soft(said), students, l2, student, score)
 
 
-def remedy(taught: Taught) -> Remedy:
+def remedy(taught: Taught) -> _Remedy:
     """The (p, q) grid, its ablation, what tuning by validation would give, and an oracle."""
     sets, x, label, score = taught.sets, taught.sets["pool"].strong, taught.label, taught.score
     pairs = list(product(KEPT, FORGIVING))
@@ -140,7 +140,7 @@ def remedy(taught: Taught) -> Remedy:
     methods = {"weak": _judged(sets, taught.weak, "weak")}
     methods |= {name: _judged(sets, heads) for name, heads in found.items()}
     methods |= {name: cells[pair] for name, pair in ABLATION.items()}
-    return Remedy(cells, methods, doubted, *by_rule)
+    return _Remedy(cells, methods, doubted, *by_rule)
 
 
 def compare_rivals(taught: Taught) -> Accuracies:

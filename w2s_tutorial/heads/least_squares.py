@@ -8,7 +8,8 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
-from w2s_tutorial.heads.linear import Heads, centered, check_inputs
+from w2s_tutorial.heads._inputs import centered, check_inputs
+from w2s_tutorial.heads.linear import Heads
 
 
 def fit_ridgeless(x: Tensor, target: Tensor, *, rtol: float | None = None) -> Heads:

@@ -19,9 +19,10 @@ import torch
 from sklearn.exceptions import ConvergenceWarning
 from torch import Tensor
 
+from w2s_tutorial.heads._inputs import check_inputs
 from w2s_tutorial.heads._newton import Problem, descend
 from w2s_tutorial.heads._quasi_newton import GROUP, ROUGH, approach, squares
-from w2s_tutorial.heads.linear import Heads, check_inputs
+from w2s_tutorial.heads.linear import Heads
 from w2s_tutorial.losses import LabelLoss, cross_entropy
 from w2s_tutorial.progress import progress
 
