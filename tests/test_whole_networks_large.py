@@ -10,10 +10,11 @@ from types import ModuleType
 
 import pandas as pd
 import pytest
+import torch
 from conftest import ROOT
 
 from w2s_tutorial import whole
-from w2s_tutorial.networks import efficientnet_lite
+from w2s_tutorial.networks import efficientnet_lite, minilm
 from w2s_tutorial.tables import load_result
 
 FOLDER = ROOT / "data" / "whole_networks"
@@ -87,6 +88,41 @@ def test_a_draw_of_the_large_network_comes_out_again(program, data_folder, monke
         assert (again["sure"] - stored["sure"]).abs().max() < 6e-3, arm
     other = rows(table, "hog", 1, "frozen head")
     assert (other["sure"] - rows(table, "hog", 0, "frozen head")["sure"]).abs().max() > 6e-3
+
+
+def test_every_arm_of_the_encoder_has_every_draw(program):
+    reviews, table = program("minilm"), load_result(FOLDER / "minilm.csv")
+    check_measures(table)
+    drawn = table.groupby(["teacher", "arm", "step"])["run"].apply(list)
+    assert all(runs == [*range(reviews.RUNS)] for runs in drawn)
+    arms = table.groupby("teacher")["arm"].unique().map(set)
+    assert arms["glove"] == set(reviews.arms())
+    # Groups are what the list of words gets wrong or right: so it has nothing of the minority.
+    listed = table.query("teacher == 'vader' and arm == 'weak'")
+    assert (listed["minority"] == 0).all()
+    assert (listed["majority"] == 1).all()
+    assert listed["accuracy"].nunique() == 1
+
+
+@without(minilm.PACKAGE)
+def test_a_draw_of_the_encoder_comes_out_again(program, data_folder, monkeypatch):
+    pytest.importorskip("transformers", reason="needs the extra 'pretrained'")
+    monkeypatch.setenv("W2S_DATA", str(data_folder))
+    reviews, table = program("minilm"), load_result(FOLDER / "minilm.csv")
+    pieces, seen = reviews.reviews()
+    one = reviews.draw(seen, pieces, 0)
+    for arm in ("weak", "frozen head", "baseline, frozen head"):
+        again = whole.measures(one.taught(**reviews.arms()[arm]), one.world)
+        stored = rows(table, "glove", 0, arm)
+        assert (again["accuracy"] - stored["accuracy"]).abs().max() < 6e-3, arm
+        assert (again["sure"] - stored["sure"]).abs().max() < 6e-3, arm
+    # The network in two parts is the published one.
+    some = one.world.images["test"][0, :8]
+    whole_network = minilm.minilm()
+    torch.testing.assert_close(reviews.All()(some), whole_network(some), rtol=1e-4, atol=1e-5)
+    padded = torch.cat([some, some.new_zeros(8, 5)], 1)
+    torch.testing.assert_close(reviews.All()(padded), reviews.All()(some), rtol=1e-4, atol=1e-5)
+    assert (reviews.All()(some) - reviews.All()(some.flip(0))).abs().max() > 0.1
 
 
 def test_controls_agree_with_the_table_that_they_control(program):

