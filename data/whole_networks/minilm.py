@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import sys
-import time
 from dataclasses import replace
 from functools import cache, partial
 from pathlib import Path
@@ -114,7 +113,6 @@ def arms() -> dict[str, dict[str, Any]]:
         found[f"{before}frozen head"] = {"part": "solved", "taught_by": role}
     found["last layers"] = {"part": "last"}
     found["head first"] = {"part": "last", "begin": True}
-    found["ceiling, last layers"] = {"part": "last", "taught_by": "ceiling"}
     return found
 
 
@@ -137,7 +135,7 @@ def listed(one: Draw, arm: str) -> pd.DataFrame:
 
 
 def main(folder: Path, runs: int, whole_runs: int, store: Path, anew: bool) -> None:
-    start, source = time.process_time(), cache(reviews)
+    source = cache(reviews)
 
     @cache
     def of(run: int) -> Draw:
@@ -168,7 +166,6 @@ def main(folder: Path, runs: int, whole_runs: int, store: Path, anew: bool) -> N
         "python data/whole_networks/minilm.py",
         code=(Path(__file__), HERE / "draws.py", Path(str(whole.__file__))),
         files={"features.npz": SENTENCES},
-        processor_seconds=round(time.process_time() - start),
         sizes=SIZES, longest=LONGEST, runs=runs, l2=L2, **FIT,
         weights=dict(minilm.SHA256),
     )  # fmt: skip
