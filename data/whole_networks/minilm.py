@@ -113,6 +113,7 @@ def arms() -> dict[str, dict[str, Any]]:
         found[f"{before}frozen head"] = {"part": "solved", "taught_by": role}
     found["last layers"] = {"part": "last"}
     found["head first"] = {"part": "last", "begin": True}
+    found["ceiling, last layers"] = {"part": "last", "taught_by": "ceiling"}
     return found
 
 
