@@ -29,7 +29,7 @@ MEMORY, MOST = 8, 50
 """Steps that are remembered, and steps in either precision before the head is left to `_newton`."""
 PER_FEATURE = 32
 """Examples per feature that tell the shape of the loss well enough."""
-GROUP = 32
+GROUP = 128
 """Heads on the same features that one thread leads to their minimum."""
 PART = 2**16
 """Entries that are squared at a time: fresh memory costs more than its arithmetic."""
