@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import json
+import runpy
+import shutil
 import sys
 from collections.abc import Iterator
 from types import ModuleType
@@ -15,7 +18,7 @@ from conftest import ROOT
 
 from w2s_tutorial import whole
 from w2s_tutorial.networks import efficientnet_lite, minilm
-from w2s_tutorial.tables import load_result
+from w2s_tutorial.tables import load_result, save_result
 
 FOLDER = ROOT / "data" / "whole_networks"
 MINE = ("draws", "small", "lite", "minilm", "controls", "pictures", "views")
@@ -59,14 +62,23 @@ def check_measures(table: pd.DataFrame) -> None:
     assert weak[["misfit", "gain", "seen_misfit"]].abs().max().max() < 1e-3
 
 
-def test_every_arm_of_the_large_network_has_every_draw(program):
-    lite, table = program("lite"), load_result(FOLDER / "lite.csv")
+def check_draws(module: ModuleType, table: pd.DataFrame, arms: dict[str, set[str]]) -> None:
+    """Each teacher has its arms, each arm every draw at every look; the .json tells how."""
     check_measures(table)
     drawn = table.groupby(["teacher", "arm", "step"])["run"].apply(list)
-    assert all(runs == [*range(lite.RUNS)] for runs in drawn)
-    arms = table.groupby("teacher")["arm"].unique().map(set)
-    assert arms["hog"] == set(lite.arms())
-    assert arms["pixels"] == set(lite.FEW)
+    assert all(runs == [*range(module.RUNS)] for runs in drawn)
+    assert table.groupby("teacher")["arm"].unique().map(set).to_dict() == arms
+    moved = {*module.LOOKS, module.FIT["steps"]}
+    looks = table.groupby(["teacher", "arm"])["step"].unique().map(set)
+    assert all(steps in ({0}, moved) for steps in looks)
+    told = json.loads(json.dumps(module.SETTINGS))
+    assert {name: table.attrs[name] for name in told} == told
+    assert {"l2", "looks", "lr", "sizes", "weights"} <= set(told)
+
+
+def test_every_arm_of_the_large_network_has_every_draw(program):
+    lite, table = program("lite"), load_result(FOLDER / "lite.csv")
+    check_draws(lite, table, {"hog": set(lite.arms()), "pixels": set(lite.FEW)})
     # Both teachers label the same pictures, so that what is told the truth is the same.
     for arm in ("ceiling, frozen head", "baseline, frozen head"):
         told = table[table["arm"] == arm].pivot(index="run", columns="teacher", values="accuracy")
@@ -92,11 +104,7 @@ def test_a_draw_of_the_large_network_comes_out_again(program, data_folder, monke
 
 def test_every_arm_of_the_encoder_has_every_draw(program):
     reviews, table = program("minilm"), load_result(FOLDER / "minilm.csv")
-    check_measures(table)
-    drawn = table.groupby(["teacher", "arm", "step"])["run"].apply(list)
-    assert all(runs == [*range(reviews.RUNS)] for runs in drawn)
-    arms = table.groupby("teacher")["arm"].unique().map(set)
-    assert arms["glove"] == set(reviews.arms())
+    check_draws(reviews, table, {"glove": set(reviews.arms()), "vader": {"weak", "frozen head"}})
     # Groups are what the list of words gets wrong or right: so it has nothing of the minority.
     listed = table.query("teacher == 'vader' and arm == 'weak'")
     assert (listed["minority"] == 0).all()
@@ -154,34 +162,84 @@ def draws(program) -> ModuleType:
     return program("draws")
 
 
-def test_what_is_finished_is_not_done_again(draws, tmp_path):
-    asked: list[tuple[str, int, str]] = []
+KEYS = [("hog", 0, "weak"), ("hog", 0, "all"), ("hog", 1, "weak")]
 
-    def job(key, value):
+
+def jobs_of(values: dict, asked: list) -> dict:
+    """A job for each key, which says that it was asked; it is stopped where the value is None."""
+
+    def job(key):
         def make():
             asked.append(key)
-            if value is None:
+            if values[key] is None:
                 raise KeyboardInterrupt
+            value = values[key]
             return pd.DataFrame({"step": [0, 4], "accuracy": [value, value + 0.00001]})
 
         return make
 
-    keys = [("hog", 0, "weak"), ("hog", 0, "all"), ("hog", 1, "weak")]
-    values = dict(zip(keys, (0.25, None, 0.5), strict=True))
-    kept = tmp_path / "store" / "kept.csv"
+    return {key: job(key) for key in values}
+
+
+def test_what_is_finished_is_not_done_again(draws, tmp_path):
+    asked: list[tuple[str, int, str]] = []
+    values = dict(zip(KEYS, (0.25, None, 0.5), strict=True))
+    kept, how = tmp_path / "store" / "kept.csv", {"l2": 0.1, "looks": (0, 4)}
     with pytest.raises(KeyboardInterrupt):
-        draws.finished({key: job(key, value) for key, value in values.items()}, kept)
-    assert asked == keys[:2]
-    values[keys[1]] = 0.75
-    table = draws.finished({key: job(key, value) for key, value in values.items()}, kept)
-    assert asked == [*keys[:2], *keys[1:]]
+        draws.finished(jobs_of(values, asked), kept, **how)
+    assert asked == KEYS[:2]
+    values[KEYS[1]] = 0.75
+    table = draws.finished(jobs_of(values, asked), kept, **how)
+    assert asked == [*KEYS[:2], *KEYS[1:]]
     assert table["accuracy"].tolist() == [0.25, 0.25, 0.75, 0.75, 0.5, 0.5]
-    assert [tuple(row) for row in table[draws.KEY].to_numpy().tolist()][::2] == keys
+    assert [tuple(row) for row in table[draws.KEY].to_numpy().tolist()][::2] == KEYS
     # An earlier table counts like what was kept; a fresh start does everything.
-    table.to_csv(tmp_path / "before.csv", index=False)
-    jobs = {key: job(key, 0.9) for key in keys[::-1]}
-    taken = draws.finished(jobs, tmp_path / "none.csv", tmp_path / "before.csv")
+    save_result(table, tmp_path / "before.csv", how)
+    jobs = jobs_of(dict.fromkeys(KEYS[::-1], 0.9), asked)
+    taken = draws.finished(jobs, tmp_path / "none.csv", tmp_path / "before.csv", **how)
     assert len(asked) == 4
     assert taken["accuracy"].tolist() == [0.5, 0.5, 0.75, 0.75, 0.25, 0.25]
-    assert (draws.finished(jobs, tmp_path / "new.csv")["accuracy"] == 0.9).all()
+    assert (draws.finished(jobs, tmp_path / "new.csv", **how)["accuracy"] == 0.9).all()
     assert len(asked) == 7
+
+
+@pytest.mark.parametrize("where", ["kept", "before"])
+@pytest.mark.parametrize(
+    ("how", "named"),
+    [
+        ({"l2": 0.2, "looks": (0, 4)}, "l2"),
+        ({"l2": 0.1, "looks": (0, 8)}, "looks"),
+        ({"l2": 0.1}, "looks"),  # it does not say
+        (None, "l2 and looks"),  # nothing is beside it
+    ],
+)
+def test_a_table_of_other_settings_is_refused(draws, tmp_path, where, how, named):
+    asked: list[tuple[str, int, str]] = []
+    paths = {name: tmp_path / f"{name}.csv" for name in ("kept", "before")}
+    table = pd.DataFrame(KEYS[:1], columns=draws.KEY).assign(step=0, accuracy=0.25)
+    save_result(table, paths[where], how or {})
+    if how is None:
+        paths[where].with_suffix(".json").unlink()
+    jobs = jobs_of(dict.fromkeys(KEYS, 0.9), asked)
+    with pytest.raises(ValueError, match=rf"{where}\.csv must be .* it has another {named}: leave"):
+        draws.finished(jobs, *paths.values(), l2=0.1, looks=(0, 4))
+    assert not asked
+    save_result(table, paths[where], {"l2": 0.1, "looks": (0, 4), "date": "another"})
+    again = draws.finished(jobs, *paths.values(), l2=0.1, looks=(0, 4))
+    assert again["accuracy"].tolist() == [0.25, 0.9, 0.9, 0.9, 0.9]
+
+
+@pytest.mark.parametrize("name", ["lite", "minilm"])
+def test_the_command_finds_all_that_it_stores(program, tmp_path, monkeypatch, name):
+    """It takes every arm from the table, trains none, and writes the same bytes."""
+    for path in FOLDER.glob(f"{name}.*[nv]"):
+        shutil.copy(path, tmp_path)
+    store = tmp_path / "store"
+    asked = [name, "--folder", str(tmp_path), "--store", str(store)]
+    monkeypatch.setattr(sys, "argv", asked)
+    runpy.run_path(str(FOLDER / f"{name}.py"), run_name="__main__")
+    assert (tmp_path / f"{name}.csv").read_bytes() == (FOLDER / f"{name}.csv").read_bytes()
+    assert not store.exists()
+    told, before = (load_result(some / f"{name}.csv").attrs for some in (tmp_path, FOLDER))
+    machine = {"date", "package", "torch", "python", "device", "source_sha256"}
+    assert {**told, **dict.fromkeys(machine)} == {**before, **dict.fromkeys(machine)}

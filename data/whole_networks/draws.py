@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import argparse
+import json
 from collections.abc import Callable, Mapping
 from functools import cached_property
 from pathlib import Path
@@ -11,8 +13,9 @@ import pandas as pd
 from torch import nn
 
 from w2s_tutorial import whole
-from w2s_tutorial.storage import replacing
+from w2s_tutorial.tables import load_result, save_result
 
+HERE = Path(__file__).parent
 KEY = ["teacher", "run", "arm"]
 SEEN = ("pool", "held", "test")
 Jobs = Mapping[tuple[str, int, str], Callable[[], pd.DataFrame]]
@@ -85,7 +88,7 @@ class Draw:
         return whole.fine_tune([student], getattr(self, given), **{**self.fit, **more})
 
 
-def finished(jobs: Jobs, kept: Path, before: Path | None = None) -> pd.DataFrame:
+def finished(jobs: Jobs, kept: Path, before: Path | None = None, **settings: Any) -> pd.DataFrame:
     """The tables of all jobs, one below the other, in the order of the jobs.
 
     Args:
@@ -93,19 +96,50 @@ def finished(jobs: Jobs, kept: Path, before: Path | None = None) -> pd.DataFrame
         kept: csv to which a job's table goes as soon as it is done, and where a run that was
             stopped goes on.
         before: csv of an earlier run, whose arms are taken as they are.
+        settings: what decides a job's numbers, as JSON can hold it; the .json beside a csv says
+            with which it was made.
+
+    Raises:
+        ValueError: if one of the two was made with other settings.
     """
-    known = [pd.read_csv(path) for path in (kept, before) if path and path.exists()]
+    told = json.loads(json.dumps(settings))
+    known = [_made_with(told, path) for path in (kept, before) if path and path.exists()]
     done = {key: table for some in known[::-1] for key, table in some.groupby(KEY)}
     for key, make in jobs.items():
         if key not in done:
             done[key] = _named(make(), key)
-            kept.parent.mkdir(parents=True, exist_ok=True)
-            with replacing(kept) as partial:
-                pd.concat(done.values()).to_csv(partial, index=False)
+            save_result(pd.concat(done.values()), kept, settings)
     return pd.concat([done[key] for key in jobs], ignore_index=True).round(4)
+
+
+def _made_with(told: Mapping[str, Any], path: Path) -> pd.DataFrame:
+    table = load_result(path) if path.with_suffix(".json").exists() else pd.DataFrame()
+    if other := [name for name in told if table.attrs.get(name, ...) != told[name]]:
+        raise ValueError(
+            f"{path} must be made with the settings of this run, it has another"
+            f" {' and '.join(other)}: leave it alone by --anew or another --store"
+        )
+    return table
 
 
 def _named(table: pd.DataFrame, key: tuple[str, int, str]) -> pd.DataFrame:
     teacher, run, arm = key
     single = dict.fromkeys(table.select_dtypes("float32"), "float64")  # which is rounded as written
     return table.astype(single).assign(teacher=teacher, run=run, arm=arm).round(4)
+
+
+def arguments(doc: str, runs: int, **more: tuple[int, str]) -> argparse.Namespace:
+    """The command line of a program that keeps its arms.
+
+    Args:
+        doc: the program's; its first line is shown.
+        runs: how many draws, if nothing is said.
+        more: name -> default and help of another number that it asks.
+    """
+    parser = argparse.ArgumentParser(description=doc.splitlines()[0])
+    parser.add_argument("--folder", type=Path, default=HERE, help="where to write")
+    parser.add_argument("--store", type=Path, default=HERE.parents[1] / "_build" / HERE.name)
+    for name, (default, what) in {"runs": (runs, "draws"), **more}.items():
+        parser.add_argument(f"--{name}", type=int, default=default, help=f"{what} ({default})")
+    parser.add_argument("--anew", action="store_true", help="take nothing from what is stored")
+    return parser.parse_args()

