@@ -20,7 +20,7 @@ from common import fastest
 from torch import Tensor
 
 from w2s_tutorial.heads import fit_ridgeless
-from w2s_tutorial.simulation.small_networks import (
+from w2s_tutorial.simulation._small_networks import (
     Network,
     random_network,
     task_error,

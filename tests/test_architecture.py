@@ -21,20 +21,21 @@ ARCHITECTURE: dict[str, set[str]] = {
     # the vocabulary
     "problems": set(),
     "_arrays": set(),
+    "_tables": set(),
     "sample": {"_arrays", "seeds"},
     "losses": set(),
     "metrics": {"seeds"},
     "storage": {""},
     "devices": set(),
-    "flags": set(),
+    "_flags": set(),
     "seeds": set(),
-    "progress": {"flags"},
+    "progress": {"_flags"},
     # predicting, simulating, measuring features
     "theory": {"problems"},
     "simulation": {"heads", "networks", "problems", "seeds"},
     "overlap": {"metrics", "problems", "seeds"},
     # data, networks, heads
-    "datasets": {"flags", "sample", "seeds", "storage"},
+    "datasets": {"_flags", "sample", "seeds", "storage"},
     "networks": {"devices", "progress", "seeds", "storage"},
     "heads": {"losses", "progress"},
     "pipeline": {"heads", "metrics", "sample", "seeds"},
@@ -50,21 +51,24 @@ ARCHITECTURE: dict[str, set[str]] = {
     },
     "mixtures": {"heads"},
     "growing": {"networks", "seeds"},
-    "shares": {"datasets", "heads", "metrics", "pipeline", "sample", "storage", "sweeps", "tables"},
+    "shares": {
+        *("_tables", "datasets", "heads", "metrics"),
+        *("pipeline", "sample", "storage", "sweeps"),
+    },
     "whole": {
         *("confidence", "datasets", "heads", "losses", "metrics"),
         *("networks", "pipeline", "sample", "seeds"),
     },
     # running, showing, checking
-    "tables": {"metrics", "seeds", "storage"},
-    "sweeps": {"", "progress", "storage", "tables"},
-    "figures": {"tables"},
+    "tables": {"_tables", "metrics", "seeds", "storage"},
+    "sweeps": {"", "_tables", "progress", "storage"},
+    "figures": {"_tables"},
     "variants": {"storage"},
     "checks": {
         *("confidence", "losses", "metrics", "mixtures"),
         *("overlap", "pipeline", "problems", "sample", "simulation"),
     },
-    "": {"flags"},  # and shows the rest, by name
+    "": {"_flags"},  # and shows the rest, by name
 }
 
 

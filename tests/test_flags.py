@@ -5,7 +5,7 @@ from __future__ import annotations
 import chapters
 import pytest
 
-from w2s_tutorial.flags import flag
+from w2s_tutorial._flags import flag
 
 
 @pytest.mark.parametrize("value", ["1", "true", "yes", "on", "please"])

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from w2s_tutorial.problems import MisfitProblem, Perturbed, Pretrained
-from w2s_tutorial.simulation import small_networks
+from w2s_tutorial.simulation import _small_networks as small_networks
 from w2s_tutorial.simulation.misfit import draw_world, measure
 from w2s_tutorial.tables import load_result
 from w2s_tutorial.theory import misfit

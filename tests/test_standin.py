@@ -229,7 +229,7 @@ AT_HOME = {
     "networks.chemistry.": "makes data",
     "networks.molecular.": "makes data",
     "networks.smiles.": "makes data",
-    "simulation.small_networks.": "makes worlds, on the CPU",
+    "simulation._small_networks.": "makes worlds, on the CPU",
 }
 TAKES = re.compile(r"\b(Tensor|Sample|Heads|Outcome|Images)\b")
 

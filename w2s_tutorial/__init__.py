@@ -16,7 +16,7 @@ from __future__ import annotations
 import importlib
 from typing import Any
 
-from w2s_tutorial.flags import flag as _flag
+from w2s_tutorial._flags import flag as _flag
 
 __version__ = "0.1.0"
 

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Iterable
 from typing import TypeVar
 
-from w2s_tutorial.flags import flag
+from w2s_tutorial._flags import flag
 
 T = TypeVar("T")
 

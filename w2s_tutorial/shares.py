@@ -22,13 +22,13 @@ import torch
 from torch import Tensor
 
 from w2s_tutorial import metrics
+from w2s_tutorial._tables import listed
 from w2s_tutorial.datasets import frozen
 from w2s_tutorial.heads import Heads, fit_logistic, fit_ridge
 from w2s_tutorial.pipeline import Fit, hard, weak_to_strong
 from w2s_tutorial.sample import Sample
 from w2s_tutorial.storage import generator_for
 from w2s_tutorial.sweeps import sweep
-from w2s_tutorial.tables import listed
 
 FITS = ("logistic", "ridge")
 GROUPS = 4

@@ -17,9 +17,9 @@ import torch
 from torch import Tensor
 
 import w2s_tutorial
+from w2s_tutorial._tables import listed
 from w2s_tutorial.progress import progress
 from w2s_tutorial.storage import code_key, content_key, load_arrays, save_arrays, setting_key
-from w2s_tutorial.tables import listed
 
 Key = tuple[Any, ...]
 Result = dict[Key, np.ndarray]

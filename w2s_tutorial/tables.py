@@ -10,13 +10,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 import torch
 from pandas import DataFrame
-from pandas.api.types import is_numeric_dtype
 from torch import Tensor
 
+from w2s_tutorial._tables import check_table, listed
 from w2s_tutorial.metrics import bootstrap_interval, opr, t_half_width
 from w2s_tutorial.seeds import Seed, generator_of
 from w2s_tutorial.storage import replacing, save_json
@@ -185,61 +184,6 @@ def _columns(table: DataFrame, rows: list[str], roles: Sequence[str]) -> list[Te
             raise ValueError(f"table must have {role} for every {' and '.join(rows)}")
         columns.append(torch.tensor(one.to_numpy()))
     return columns
-
-
-def listed(name: str, values: Sequence[str]) -> list[str]:
-    """A sequence of names as a list.
-
-    Raises:
-        TypeError: for one text, which would be taken for a sequence of letters.
-    """
-    if isinstance(values, str):
-        raise TypeError(f"{name} must be a sequence of names, got the text {values!r}")
-    return [*values]
-
-
-def check_table(
-    name: str,
-    table: DataFrame,
-    *,
-    key: Sequence[str] = (),
-    finite: Sequence[str] = (),
-    numbers: Sequence[str] = (),
-    others: Sequence[str] = (),
-) -> None:
-    """Refuse a table that would be shown or summarized wrongly.
-
-    Args:
-        key: columns whose values together name a row once.
-        finite: columns of finite numbers.
-        numbers: columns of finite numbers or NaN.
-        others: columns of anything.
-
-    Raises:
-        TypeError: if it is no table.
-        ValueError: if a column is missing or holds something else, the table is empty, or a
-            key repeats.
-    """
-    if not isinstance(table, DataFrame):
-        raise TypeError(f"{name} must be a pandas.DataFrame, got {type(table).__name__}")
-    if twice := table.columns[table.columns.duplicated()].tolist():
-        raise ValueError(f"{name} must name its columns differently, got {twice} twice")
-    lacking = [c for c in dict.fromkeys([*key, *finite, *numbers, *others]) if c not in table]
-    if lacking:
-        raise ValueError(f"{name} must have columns {lacking}, got {list(table.columns)}")
-    if table.empty:
-        raise ValueError(f"{name} must have at least 1 row, got 0")
-    for column in dict.fromkeys([*finite, *numbers]):
-        if not is_numeric_dtype(table[column]):
-            raise ValueError(f"{name} must hold numbers in {column}, got {table[column].dtype}")
-        wrong = np.isinf(table[column]) | (table[column].isna() & (column in finite))
-        if wrong.any():
-            raise ValueError(
-                f"{name} must be finite in {column}, got {table[column][wrong].iloc[0]}"
-            )
-    if key and (repeated := table.duplicated([*key])).any():
-        same = table.loc[repeated, [*key]].iloc[0].to_dict()
-        raise ValueError(f"{name} must have 1 row per {' and '.join(key)}, got several for {same}")
 
 
 def save_result(table: DataFrame, path: Path | str, provenance: Mapping[str, Any]) -> None:

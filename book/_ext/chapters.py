@@ -19,7 +19,7 @@ WORD = re.compile(r"[^\W\d_][\w'’-]*")
 
 def is_fast() -> bool:
     """True where the environment asks for the tests' short run of every chapter."""
-    # as w2s_tutorial.flags, which would bring torch along
+    # as w2s_tutorial._flags, which would bring torch along
     return os.environ.get("W2S_FAST", "").strip().lower() not in ("", "0", "false", "no", "off")
 
 

@@ -78,7 +78,7 @@ def main() -> None:
         code = Path(w2s_tutorial.__file__).parent / "simulation"
         facts = describe(
             "python data/misfit/make.py",
-            files={f"{name}.py": code / f"{name}.py" for name in ("misfit", "small_networks")},
+            files={f"{name}.py": code / f"{name}.py" for name in ("misfit", "_small_networks")},
             processor_seconds=round(time.process_time() - start),
             seeds=sorted(set(table["world"].tolist())),
             heads=TASKS,

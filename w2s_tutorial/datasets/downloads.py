@@ -26,8 +26,8 @@ from typing import IO, Any, TypeVar, cast
 
 from filelock import FileLock
 
+from w2s_tutorial._flags import flag
 from w2s_tutorial.datasets._archives import MAX_BYTES, contents, unpack
-from w2s_tutorial.flags import flag
 
 T = TypeVar("T")
 _CHUNK = 2**16

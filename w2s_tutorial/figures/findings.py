@@ -7,8 +7,6 @@ from collections.abc import Sequence
 import numpy as np
 from pandas import DataFrame, Series
 
-from w2s_tutorial.tables import check_table
-
 ROLES = ("weak", "student", "baseline", "ceiling")
 
 
@@ -65,17 +63,3 @@ def course(rows: DataFrame, x: str, role: str) -> str:
 def sentences(parts: Sequence[str]) -> str:
     """Each part as a sentence."""
     return " ".join(f"{part[:1].upper()}{part[1:]}." for part in parts)
-
-
-def check_intervals(
-    table: DataFrame, *, key: Sequence[str] = (), finite: Sequence[str] = ()
-) -> None:
-    """Refuse, as `check_table` does, a table without mean, low and high, or with low above high.
-
-    An interval may be missing as a whole, as NaN.
-    """
-    check_table("table", table, key=key, finite=finite, numbers=["mean", "low", "high"])
-    crossed = table[(table["low"] > table["high"]) | (table["low"].isna() != table["high"].isna())]
-    if len(crossed):
-        row = crossed.iloc[0]
-        raise ValueError(f"low must not exceed high, got low {row['low']} and high {row['high']}")

@@ -15,10 +15,10 @@ from matplotlib.patches import Rectangle
 from numpy.typing import ArrayLike
 from pandas import DataFrame
 
+from w2s_tutorial._tables import check_intervals, check_table
 from w2s_tutorial.figures import _looks, findings
 from w2s_tutorial.figures._looks import COLOR, DASHES, GREY, LESS, MORE, TEXT_SIZE
 from w2s_tutorial.figures.findings import ROLES, number
-from w2s_tutorial.tables import check_table
 
 _LEVELS = (-np.inf, -1.0, -0.5, 0.0, 0.25, 0.5, 0.75, 1.0)
 _TINTS = [("weak", alpha) for alpha in (0.7, 0.45, 0.2)]
@@ -60,7 +60,7 @@ def dots(
     if lacking := [c for c in given if c not in table]:
         raise ValueError(f"table must have a column {lacking[0]}, got {list(table.columns)}")
     once = series is not None and set(table[series]) <= set(ROLES)
-    findings.check_intervals(table, key=given if once else [])
+    check_intervals(table, key=given if once else [])
     order = list(dict.fromkeys(table[rows]))
     names = {row: str(row) for row in order} if names is None else names
     if missing := [row for row in order if row not in names]:

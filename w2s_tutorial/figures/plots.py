@@ -16,10 +16,10 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from pandas import DataFrame
 
+from w2s_tutorial._tables import check_intervals, check_table
 from w2s_tutorial.figures import _looks, findings
 from w2s_tutorial.figures._looks import GREY, TEXT_SIZE
 from w2s_tutorial.figures.findings import ROLES
-from w2s_tutorial.tables import check_table
 
 
 @_looks.defaults()
@@ -61,7 +61,7 @@ def curves(
             are too many series.
     """
     setting = x_label or x
-    findings.check_intervals(table, key=[x, series], finite=[x, "mean"])
+    check_intervals(table, key=[x, series], finite=[x, "mean"])
     given = {"theory": theory, "other": other and other[1]}
     for title, lines in given.items():
         if lines is not None:

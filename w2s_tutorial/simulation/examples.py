@@ -14,6 +14,7 @@ from torch import Tensor
 
 from w2s_tutorial.problems import IntrinsicProblem, Risks
 from w2s_tutorial.seeds import Seed, generator_of
+from w2s_tutorial.simulation._common import check_trials
 
 Latent = Callable[[tuple[int, ...], torch.Generator], Tensor]  # (h, n, k) coordinates z
 
@@ -154,12 +155,6 @@ def simulate_averaged(
         for part in (0, 1)
     )
     return first, second
-
-
-def check_trials(trials: int) -> None:
-    """Refuse fewer trials than one."""
-    if trials < 1:
-        raise ValueError(f"trials must be at least 1, got {trials}")
 
 
 def _check_penalties(**penalties: float) -> None:

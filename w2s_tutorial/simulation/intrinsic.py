@@ -16,7 +16,8 @@ from torch import Tensor
 
 from w2s_tutorial.problems import IntrinsicProblem, Risks
 from w2s_tutorial.seeds import Seed, generator_of
-from w2s_tutorial.simulation.examples import check_trials, gaussian
+from w2s_tutorial.simulation._common import check_trials
+from w2s_tutorial.simulation.examples import gaussian
 
 
 def simulate(problem: IntrinsicProblem, *, trials: int, seed: Seed) -> Risks:

@@ -16,8 +16,8 @@ from w2s_tutorial.heads import fit_ridgeless
 from w2s_tutorial.problems import MisfitProblem, Perturbed, Pretrained
 from w2s_tutorial.problems.misfit import Origin
 from w2s_tutorial.seeds import Seed, generator_of
-from w2s_tutorial.simulation.examples import check_trials, gaussian
-from w2s_tutorial.simulation.small_networks import (
+from w2s_tutorial.simulation._common import check_trials
+from w2s_tutorial.simulation._small_networks import (
     Network,
     perturb,
     random_network,
@@ -25,6 +25,7 @@ from w2s_tutorial.simulation.small_networks import (
     train_on_tasks,
     uniform,
 )
+from w2s_tutorial.simulation.examples import gaussian
 
 STEPS = {2: 700, 8: 6000}
 """Steps of pre-training by number of layers: enough for the loss of the published procedure. Many
