@@ -19,8 +19,7 @@ import torch
 from common import fastest
 from sklearn.linear_model import LogisticRegression
 
-from w2s_tutorial.confidence._rivals import vanilla
-from w2s_tutorial.confidence.compare import FORGIVING, KEPT, PENALTIES
+from w2s_tutorial.confidence.compare import FORGIVING, KEPT, PENALTIES, vanilla
 from w2s_tutorial.confidence.retrain import retrain
 from w2s_tutorial.confidence.selection import confidence, keep_top, labels_of
 from w2s_tutorial.confidence.synthetic import two_places

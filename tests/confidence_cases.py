@@ -3,7 +3,7 @@
 import torch
 from torch.nn.functional import one_hot
 
-from w2s_tutorial.confidence._rivals import vanilla
+from w2s_tutorial.confidence.compare import vanilla
 from w2s_tutorial.confidence.synthetic import two_places
 
 

@@ -4,14 +4,13 @@ import numpy as np
 import pytest
 import torch
 from confidence_cases import pool
+from helpers_data import script
 from torch.nn.functional import one_hot
 
-from w2s_tutorial.confidence._rivals import vanilla
-from w2s_tutorial.confidence.retrain import doubt, pick, retrain, rule, score_of
+from w2s_tutorial.confidence.compare import vanilla
+from w2s_tutorial.confidence.retrain import doubt, pick, retrain, rule
 from w2s_tutorial.confidence.selection import (
     confidence,
-    keep_alike,
-    keep_evenly,
     keep_top,
     labels_of,
     share_of,
@@ -19,6 +18,9 @@ from w2s_tutorial.confidence.selection import (
     within_classes,
 )
 from w2s_tutorial.confidence.synthetic import two_places
+
+controls = script("confidence/controls")
+keep_alike, keep_evenly = controls.keep_alike, controls.keep_evenly
 
 
 def logits(h=3, n=40, c=3, seed=0):
@@ -149,7 +151,7 @@ def test_everything_kept_and_cross_entropy_is_vanilla():
     _, x, label = pool()
     student = vanilla(x, label, torch.tensor([0.1]))
     p, q, l2 = tensors([1.0, 1.0, 0.5, 1.0], [0.0, 1e-9, 0.0, 0.7], [0.1] * 4)
-    heads = retrain(x, label, score_of(student, x), p=p, q=q, l2=l2)
+    heads = retrain(x, label, confidence(student(x)), p=p, q=q, l2=l2)
     for n, same in enumerate([True, True, False, False]):
         one = pick(heads, torch.full((3,), n))
         gap = (one.weight - student.weight).abs().amax((1, 2))
@@ -158,7 +160,7 @@ def test_everything_kept_and_cross_entropy_is_vanilla():
 
 def test_a_grid_is_its_cells_one_at_a_time():
     _, x, label = pool()
-    score = score_of(vanilla(x, label, torch.tensor([0.1])), x)
+    score = confidence(vanilla(x, label, torch.tensor([0.1]))(x))
     p, q, l2 = tensors([0.3, 0.6], [1.0, 0.3], [0.05, 0.5])
     grid = retrain(x, label, score, p=p, q=q, l2=l2)
     for n in range(2):

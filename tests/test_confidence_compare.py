@@ -6,14 +6,16 @@ from itertools import product
 
 import pytest
 import torch
+from helpers_data import script
 from torch import Tensor
 from torch.nn.functional import one_hot
 
-from w2s_tutorial.confidence import _rivals, compare
+from w2s_tutorial.confidence import compare
 from w2s_tutorial.confidence.retrain import doubt, retrain, rule
 from w2s_tutorial.confidence.selection import confidence, keep_top
 from w2s_tutorial.confidence.synthetic import two_places
 
+rivals, controls = script("confidence/rivals"), script("confidence/controls")
 HEADS = 3
 EXAMPLE = 1 / 50  # a group of the test has 50: solved apart, one of them may change sides
 
@@ -51,7 +53,7 @@ def slow(sets, x: Tensor, target: Tensor, *, view="strong", weight=None) -> tupl
         here, best, found = slice(draw, draw + 1), -1.0, None
         for l2 in compare.PENALTIES:
             own = None if weight is None else weight[here]
-            heads = _rivals.vanilla(x[here], target[here], torch.tensor([l2]), own)
+            heads = compare.vanilla(x[here], target[here], torch.tensor([l2]), own)
             validation, test = sets["validation"], sets["test"]
             score = right(heads(getattr(validation, view)[here])[0], validation.target[draw])
             if score >= best:  # of equals the strongest penalty
@@ -77,7 +79,7 @@ def test_teacher_and_student_are_those_of_a_loop(sets, taught, remedy):
     assert close(remedy.methods["vanilla"], expected)
     assert torch.equal(taught.l2, l2)
     for name, penalty in (("weak penalty", 0.01), ("strong penalty", 1.0)):
-        heads = _rivals.vanilla(pool.strong, taught.label, torch.tensor([penalty]))
+        heads = compare.vanilla(pool.strong, taught.label, torch.tensor([penalty]))
         output = heads(sets["test"].strong)
         expected = torch.tensor([by_group(output[d], sets["test"], d) for d in range(HEADS)])
         assert close(remedy.methods[name], expected)
@@ -85,7 +87,7 @@ def test_teacher_and_student_are_those_of_a_loop(sets, taught, remedy):
 
 def test_rivals_learn_what_their_names_say(sets, taught):
     labeled, pool, balanced = sets["labeled"], sets["pool"], sets["balanced"]
-    found = compare.compare_rivals(taught) | compare.compare_told_groups(taught)
+    found = rivals.compare_rivals(taught) | rivals.compare_told_groups(taught)
     both = torch.cat([pool.strong, labeled.strong], 1), torch.cat([taught.label, labeled.target], 1)
     lessons = {
         "baseline": (labeled.strong, labeled.target),
@@ -109,10 +111,10 @@ def test_rivals_learn_what_their_names_say(sets, taught):
 
 
 def test_the_confidence_loss_is_given_probabilities(sets, taught):
-    found = compare.compare_rivals(taught)["confidence loss"]
+    found = rivals.compare_rivals(taught)["confidence loss"]
     x, l2 = sets["pool"].strong, torch.tensor(compare.PENALTIES)
     for lesson, same in ((taught.soft, True), (taught.label, False)):
-        every = _rivals.confidence_loss(x, lesson, l2)
+        every = rivals.confidence_loss(x, lesson, l2)
         best = compare._chosen(sets, every)
         assert torch.equal(compare._judged(sets, best), found) == same
 
@@ -127,7 +129,7 @@ def test_cells_and_what_tuning_would_give_are_those_of_a_loop(sets, taught, reme
             for l2 in compare.PENALTIES:
                 cell = {n: torch.tensor([v]).double() for n, v in (("p", p), ("q", q), ("l2", l2))}
                 lesson = (x[here], taught.label[here], taught.score[here])
-                head = retrain(*lesson, **cell, tol=_rivals.TOL)
+                head = retrain(*lesson, **cell, tol=compare.TOL)
                 score = right(
                     head(sets["validation"].strong[here])[0], sets["validation"].target[draw]
                 )
@@ -155,16 +157,16 @@ def test_the_rule_is_applied_to_each_draws_own_doubt(sets, taught, remedy):
     x = sets["pool"].strong
     for draw in range(HEADS):
         here = slice(draw, draw + 1)
-        own = doubt(x[here], taught.label[here], l2=taught.l2[here], tol=_rivals.TOL)
+        own = doubt(x[here], taught.label[here], l2=taught.l2[here], tol=compare.TOL)
         assert float(own) == pytest.approx(float(remedy.doubt[draw]), abs=0.011)
     torch.testing.assert_close(torch.stack(rule(remedy.doubt.double())), torch.stack(remedy[3:]))
     cell = {"p": remedy.p[:, None], "q": remedy.q[:, None], "l2": torch.tensor([0.01, 0.1, 1.0])}
-    every = retrain(x, taught.label, taught.score, **cell, tol=_rivals.TOL)
+    every = retrain(x, taught.label, taught.score, **cell, tol=compare.TOL)
     assert close(remedy.methods["rule"], compare._judged(sets, compare._chosen(sets, every)))
 
 
 def test_whom_selection_keeps_is_counted_one_by_one(sets, taught):
-    pool, found = sets["pool"], compare.kept_shares(taught)
+    pool, found = sets["pool"], controls.kept_shares(taught)
     assert set(found) == set(
         product(compare.KEPT, ("minority", "right", "minority right", "majority right"))
     )
@@ -188,10 +190,10 @@ def test_each_control_shares_what_it_says_and_nothing_else(sets, taught):
     pool = sets["pool"]
     good = taught.label.argmax(-1) == pool.target.argmax(-1)
     keep = keep_top(taught.score, 0.5)
-    controls = compare._control_selections(taught, seed=0)
-    assert all(int(k.sum()) == int(keep.sum()) for k in controls.values())
+    halves = controls._control_selections(taught, seed=0)
+    assert all(int(k.sum()) == int(keep.sum()) for k in halves.values())
     groups, rights, joint = {}, {}, {}
-    for name, drawn in controls.items():
+    for name, drawn in halves.items():
         groups[name], rights[name], joint[name] = (
             all(torch.equal((drawn & mask).sum(-1), (keep & mask).sum(-1)) for mask in masks)
             for masks in (
@@ -207,14 +209,14 @@ def test_each_control_shares_what_it_says_and_nothing_else(sets, taught):
         "same accuracy", "same groups and accuracy", even,
     }  # fmt: skip
     assert {n for n, same in joint.items() if same} == {"same groups and accuracy"}
-    shares = [(controls[even] & (pool.group == g)).sum(-1) for g in range(4)]
+    shares = [(halves[even] & (pool.group == g)).sum(-1) for g in range(4)]
     for g, count in enumerate(shares):
         assert ((count - (pool.group == g).sum(-1) / 2).abs() <= 1).all()
 
 
 def test_students_of_the_controls_learn_the_controls(sets, taught):
-    found = compare.compare_controls(taught, seed=4)
-    for name, drawn in compare._control_selections(taught, seed=4).items():
+    found = controls.compare_controls(taught, seed=4)
+    for name, drawn in controls._control_selections(taught, seed=4).items():
         expected, _ = slow(sets, sets["pool"].strong, taught.label, weight=drawn)
         assert close(found[name], expected), name
 

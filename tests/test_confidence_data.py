@@ -1,11 +1,10 @@
 """What data/confidence stores: complete, consistent with itself, and summarized as it says."""
 
-import importlib.util
-
 import numpy as np
 import pandas as pd
 import pytest
 from conftest import ROOT
+from helpers_data import script
 from scipy import stats
 
 from w2s_tutorial.confidence import compare
@@ -15,12 +14,9 @@ from w2s_tutorial.tables import load_result
 FOLDER = ROOT / "data" / "confidence"
 
 
-@pytest.fixture(scope="module")
-def script():
-    spec = importlib.util.spec_from_file_location("confidence_measure", FOLDER / "measure.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+@pytest.fixture(scope="module", name="script")
+def measure():
+    return script("confidence/measure")
 
 
 def stored(name):
@@ -132,7 +128,7 @@ def test_the_tables_are_made_of_what_is_measured(script, tmp_path):
         assert each == pytest.approx(wins.double().mean(-1).numpy(), abs=1e-4)
         worst = made["draws"].query(of).merge(made["methods"].query(of), on="method")
         assert np.allclose(worst[["0", "1"]].mean(axis=1), worst["average"], atol=1e-4)
-        kept = compare.kept_shares(taught)
+        kept = script.controls.kept_shares(taught)
         row = made["kept"].query(f"{of} and p == 0.35").iloc[0]
         assert row["minority_right"] == pytest.approx(
             float(kept[0.35, "minority right"].nanmean()), abs=1e-4

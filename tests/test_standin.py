@@ -17,6 +17,7 @@ from typing import Any
 
 import pytest
 import torch
+from helpers_data import script
 from standin import Standin, standin
 from torch import Tensor
 from training_case import IMAGES, LABELS, SETTINGS, Dropping, Network, loss, noisy, weights
@@ -137,7 +138,6 @@ CASES |= {
     ),
     "kept_by": lambda f, on: f(on(SCORE), on(Y), on(EACH)),
     "pick": lambda f, on: f(heads(on), on(torch.tensor([0, 0, 0]))),
-    "score_of": lambda f, on: f(heads(on), on(X)),
     "doubt": lambda f, on: f(on(X), on(Y), l2=on(EACH)),
     "rule": lambda f, on: f(on(EACH)),
     "vanilla": lambda f, on: [f(on(X), on(Y), on(L2)), f(on(X), on(Y), L2, on(SCORE))],
@@ -243,16 +243,17 @@ def trained(on: On) -> tuple[Tensor, Tensor]:
 def public() -> dict[str, Callable[..., Any]]:
     """Public functions that take tensors, and classes that hold some, by their place."""
     found = {}
-    for module in pkgutil.walk_packages(w2s_tutorial.__path__, "w2s_tutorial."):
-        inside = importlib.import_module(module.name)
-        for name, thing in vars(inside).items():
-            if name.startswith("_") or getattr(thing, "__module__", "") != module.name:
+    names = [found.name for found in pkgutil.walk_packages(w2s_tutorial.__path__, "w2s_tutorial.")]
+    programs = [script("confidence/rivals"), script("confidence/controls")]
+    for module in [*map(importlib.import_module, names), *programs]:
+        for name, thing in vars(module).items():
+            if name.startswith("_") or getattr(thing, "__module__", "") != module.__name__:
                 continue
             if inspect.isfunction(thing):
                 kinds = [str(p.annotation) for p in inspect.signature(thing).parameters.values()]
                 kinds = [re.sub(r"Callable\[.*\]", "", kind) for kind in kinds]
                 if any(TAKES.search(kind) for kind in kinds):
-                    found[f"{module.name.removeprefix('w2s_tutorial.')}.{name}"] = thing
+                    found[f"{module.__name__.removeprefix('w2s_tutorial.')}.{name}"] = thing
     return found
 
 

@@ -10,6 +10,7 @@ Finished settings are kept in _build/confidence: a run that was stopped goes on 
 from __future__ import annotations
 
 import math
+import sys
 import time
 from collections.abc import Callable
 from functools import cache
@@ -20,6 +21,10 @@ import numpy as np
 import pandas as pd
 import torch
 from torch import Tensor
+
+sys.path.insert(0, str(Path(__file__).parent))
+import controls
+import rivals
 
 from w2s_tutorial.confidence import compare
 from w2s_tutorial.confidence.synthetic import two_places
@@ -103,13 +108,13 @@ def measure(
     shares = (minority_labeled, minority_pool)
     taught = compare.teach(sets_of((dataset, weak, strong), shares, heads, generator))
     remedy = compare.remedy(taught)
-    methods = remedy.methods | compare.compare_rivals(taught)
-    methods |= compare.compare_told_groups(taught)
-    methods |= compare.compare_controls(taught, seed=generator)
+    methods = remedy.methods | rivals.compare_rivals(taught)
+    methods |= rivals.compare_told_groups(taught)
+    methods |= controls.compare_controls(taught, seed=generator)
     groups = {("methods", name, NONE, NONE): each for name, each in methods.items()}
     groups |= {("grid", "", p, q): each for (p, q), each in remedy.cells.items()}
     found = {(*key, str(g)): each[:, g] for key, each in groups.items() for g in range(4)}
-    for (p, kind), share in compare.kept_shares(taught).items():
+    for (p, kind), share in controls.kept_shares(taught).items():
         found["kept", "", p, NONE, kind] = share
     chosen = {"doubt": remedy.doubt, "rule_p": remedy.p, "rule_q": remedy.q}
     return found | {("rule", "", NONE, NONE, name): v for name, v in chosen.items()}

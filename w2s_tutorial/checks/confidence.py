@@ -13,8 +13,9 @@ from torch import Tensor
 
 from w2s_tutorial.checks._common import CheckError, interval, require
 from w2s_tutorial.checks.common import require_number
-from w2s_tutorial.confidence._rivals import vanilla
-from w2s_tutorial.confidence.retrain import UNTUNED, retrain, score_of
+from w2s_tutorial.confidence.compare import vanilla
+from w2s_tutorial.confidence.retrain import UNTUNED, retrain
+from w2s_tutorial.confidence.selection import confidence
 from w2s_tutorial.metrics import accuracy, t_half_width
 from w2s_tutorial.pipeline import hard
 from w2s_tutorial.sample import Sample
@@ -115,7 +116,8 @@ def check_harm(sets: Mapping[str, Sample]) -> str:
     label = hard(vanilla(labeled.weak, labeled.target, l2)(pool.weak))
     student = vanilla(pool.strong, label, l2)
     p, q = (torch.tensor([value], dtype=torch.float64) for value in UNTUNED)
-    again = retrain(pool.strong, label, score_of(student, pool.strong), p=p, q=q, l2=l2, tol=1e-4)
+    score = confidence(student(pool.strong))
+    again = retrain(pool.strong, label, score, p=p, q=q, l2=l2, tol=1e-4)
     after, before = (accuracy(heads(test.strong), test.target) for heads in (again, student))
     low, high = interval(after - before)
     found = f"Retraining changes accuracy by {100 * (after - before).mean():+.1f} points"

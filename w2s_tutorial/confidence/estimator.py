@@ -27,8 +27,8 @@ from torch import Tensor
 from torch.nn.functional import one_hot
 
 from w2s_tutorial._arrays import check_rows, plain
-from w2s_tutorial.confidence.retrain import doubt, kept_by, retrain, rule, score_of
-from w2s_tutorial.confidence.selection import By, within_classes
+from w2s_tutorial.confidence.retrain import doubt, kept_by, retrain, rule
+from w2s_tutorial.confidence.selection import By, confidence, within_classes
 from w2s_tutorial.heads import fit_logistic
 from w2s_tutorial.heads.linear import Heads
 from w2s_tutorial.progress import progress
@@ -217,7 +217,7 @@ class WeakToStrongClassifier(ClassifierMixin, BaseEstimator):
         x = strong[pool][None]
         penalty = torch.tensor([self.l2], dtype=torch.float64)
         student = fit_logistic(x[0], label, l2=self.l2)
-        score, doubted = score_of(student, x, self.by), doubt(x, label, l2=penalty)
+        score, doubted = confidence(student(x), self.by), doubt(x, label, l2=penalty)
         score = within_classes(score, label) if self.per_class else score
         p, q = (
             torch.tensor([float(suggested if given is None else given)], dtype=torch.float64)

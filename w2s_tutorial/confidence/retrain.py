@@ -11,7 +11,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from w2s_tutorial.confidence.selection import By, confidence, keep_top, share_of, surest_of_each
+from w2s_tutorial.confidence.selection import keep_top, share_of, surest_of_each
 from w2s_tutorial.heads import Heads, fit_logistic
 from w2s_tutorial.losses import generalized_cross_entropy
 
@@ -89,11 +89,6 @@ def pick(heads: Heads, choice: Tensor) -> Heads:
     """One of its m settings for each of b draws: choice (b,) -> b heads."""
     rows = torch.arange(len(choice)) * (len(heads) // len(choice)) + choice.cpu()
     return Heads(heads.weight[rows], heads.bias[rows])
-
-
-def score_of(student: Heads, x: Tensor, by: By = "entropy") -> Tensor:
-    """Confidence (b, n) of b students on b draws of features (b, n, d)."""
-    return confidence(student(x), by)
 
 
 def doubt(x: Tensor, label: Tensor, *, l2: Tensor, tol: float | None = None) -> Tensor:

@@ -1,31 +1,30 @@
 """What else one might do with the same features, labels and number of fits.
 
-Every function returns b x m heads for m penalties l2 (m,) of each of b draws, in the order of
+Each rival returns b x m heads for m penalties l2 (m,) of each of b draws, in the order of
 `retrain`; all of them end in the solver of `heads.fit_logistic`. Labels are (b, n, c).
 The last two are told the groups; DFR, retraining on balanced data, is `vanilla` on such data.
+Results are those of `confidence.compare`. Methods that are told the groups choose their penalty by
+the worst group of a validation set with balanced groups, which is the set "balanced".
 """
 
 from __future__ import annotations
 
 from functools import partial
+from itertools import product
 
 import torch
 from torch import Tensor
 
+from w2s_tutorial.confidence.compare import PENALTIES, TOL, Accuracies, Taught, vanilla
+from w2s_tutorial.confidence.retrain import pick
 from w2s_tutorial.confidence.selection import confidence, keep_top, labels_of, surest_of_each
 from w2s_tutorial.heads import Heads, fit_logistic
-from w2s_tutorial.losses import confidence_weight, hardened
+from w2s_tutorial.losses import confidence_weight, hardened, smoothed
+from w2s_tutorial.metrics import group_accuracy
+from w2s_tutorial.sample import Sample
 
-TOL = 1e-4
+L2 = torch.tensor(PENALTIES)
 _one_step = partial(fit_logistic, max_steps=1, tol=0.0)
-
-
-def vanilla(x: Tensor, label: Tensor, l2: Tensor, weight: Tensor | None = None) -> Heads:
-    """Cross-entropy on all labels, or with weights (b, n). Soft labels are learned as they are."""
-    m = len(l2)
-    weight = None if weight is None else weight.repeat_interleave(m, 0)
-    repeated, penalty = label.repeat_interleave(m, 0), l2.to(label.dtype).repeat(len(label))
-    return fit_logistic(x, repeated, l2=penalty, example_weight=weight, tol=TOL)
 
 
 def confidence_loss(
@@ -178,3 +177,48 @@ def just_train_twice(
     penalty = l2.to(label.dtype).repeat(len(label))
     target = label.repeat_interleave(len(l2), 0)
     return fit_logistic(x, target, l2=penalty, example_weight=weight.flatten(0, 1), tol=TOL)
+
+
+def compare_rivals(taught: Taught) -> Accuracies:
+    """Everything else that needs no groups."""
+    labeled, pool, label = taught.sets["labeled"], taught.sets["pool"], taught.label
+    x, y = pool.strong, labeled.target
+    both = torch.cat([x, labeled.strong], 1), torch.cat([label, y], 1)
+    views = (labeled.weak, labeled.strong), (pool.weak, pool.strong)
+    found = {
+        "confidence loss": confidence_loss(x, taught.soft, L2),
+        "self-training": self_training(x, label, L2),
+        "co-training": co_training(*views, y, L2),
+        "small loss": small_loss(x, label, taught.student, L2),
+        "label smoothing": vanilla(x, smoothed(label), L2),
+        "soft labels": vanilla(x, taught.soft, L2),
+        "baseline": vanilla(labeled.strong, y, L2),
+        "labels and pseudolabels": vanilla(*both, L2),
+        "ceiling": vanilla(x, pool.target, L2),
+    }
+    return {name: taught.reached(h) for name, h in found.items()}
+
+
+def compare_told_groups(taught: Taught) -> Accuracies:
+    """Methods that know the groups: of the pool, or of a balanced labelled set."""
+    sets, x, label = taught.sets, taught.sets["pool"].strong, taught.label
+    balanced = sets["balanced"]
+    held_back = vanilla(x, label, L2[-1:])
+    upweight, l2 = torch.tensor(list(product((1.0, 5.0, 20.0), PENALTIES))).unbind(1)
+    by_groups = {
+        "GroupDRO": group_dro(x, label, sets["pool"].group, L2),
+        "JTT": just_train_twice(x, label, held_back, l2, upweight=upweight),
+    }
+    found = {"DFR": taught.reached(vanilla(balanced.strong, balanced.target, L2))}
+    for name, every in by_groups.items():
+        worst = _by_group(balanced, every).amin(-1).view(len(label), -1)
+        best = worst.shape[-1] - 1 - worst.flip(-1).argmax(-1)  # of equals the strongest penalty
+        found[name] = _by_group(sets["test"], pick(every, best))
+    return found
+
+
+def _by_group(sample: Sample, every: Heads) -> Tensor:
+    """(b m, 4) accuracies."""
+    m = len(every) // len(sample.target)
+    target, group = (v.repeat_interleave(m, 0) for v in (sample.target, sample.group))
+    return group_accuracy(every(sample.strong), target, group, groups=4)
