@@ -21,9 +21,6 @@ NUMBERED = [page for page, numbered in chapters.toc() if numbered]
 WORD = re.compile(r"[^\W\d_][\w'’-]*")
 REBOUND = {"fig", "ax", "_"}  # names of the moment
 COLUMN = 84  # characters of code that fit beside the contents at 1280 pixels
-WIDE = {  # pages with longer lines, and how many: to be mended, not to grow
-    "benchmarks": 11,
-}
 QUIET = {"remove-input", "hide-input"}
 METRIC = r"accurac|PGR|OPR|gain|misfit|error rate|risk"
 
@@ -63,7 +60,7 @@ def test_cells_are_short(page):
 @pytest.mark.parametrize("page", CHAPTERS)
 def test_code_fits_the_column(page):
     long = [line for cell in code(page) for line in cell.source.splitlines() if len(line) > COLUMN]
-    assert len(long) <= WIDE.get(page, 0), long
+    assert not long
 
 
 @pytest.mark.parametrize("page", CHAPTERS)
