@@ -10,11 +10,11 @@ from torch.nn.functional import one_hot
 from w2s_tutorial.confidence.compare import vanilla
 from w2s_tutorial.confidence.retrain import doubt, pick, retrain, rule
 from w2s_tutorial.confidence.selection import (
+    _surest_of_each,
     confidence,
     keep_top,
     labels_of,
     share_of,
-    surest_of_each,
     within_classes,
 )
 from w2s_tutorial.confidence.synthetic import two_places
@@ -140,7 +140,7 @@ def test_within_classes_keeps_the_shares_of_the_classes():
 def test_the_surest_of_each_class():
     score = torch.tensor([[3.0, 1.0, 2.0, 0.0]])
     label = one_hot(torch.tensor([[0, 1, 1, 0]]), 3)
-    assert surest_of_each(score, label).tolist() == [[True, False, True, False]]
+    assert _surest_of_each(score, label).tolist() == [[True, False, True, False]]
 
 
 def tensors(*values):

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from w2s_tutorial.figures import findings
+from w2s_tutorial.figures import _findings as findings
 
 
 def rows_of(means, half=0.02):

@@ -13,6 +13,7 @@ from w2s_tutorial.simulation import digit_pairs as task
 from w2s_tutorial.simulation import preferences as macpo
 from w2s_tutorial.tables import load_result
 
+made = script("preferences/make")
 DIGITS = torch.cartesian_prod(*[torch.arange(5)] * 4)
 
 
@@ -77,7 +78,7 @@ def test_the_likeliest_reply_of_each_prompt():
     )
     mixed = [good.clone(), wrong.clone()]
     mixed[0][:, ::2], mixed[1][:, ::2] = wrong[:, ::2], good[:, ::2]
-    chosen = macpo.likeliest(half, x, mixed)
+    chosen = macpo._likeliest(half, x, mixed)
     # A wrong sum may be the copy, which is as likely as the right one: then the first is taken.
     better = (chosen == good).all(-1).double().mean()
     assert better > 0.99
@@ -122,7 +123,7 @@ def test_teachers_that_are_alike_write_replies_of_their_own(monkeypatch):
         seen.append(offered)
         return offered[0]
 
-    monkeypatch.setattr(macpo, "likeliest", likeliest)
+    monkeypatch.setattr(macpo, "_likeliest", likeliest)
     for _ in range(2):
         macpo.align(same, rounds=1)
     first, again = seen
@@ -142,7 +143,7 @@ def test_right_by_pair_equals_a_loop():
     generator = torch.Generator().manual_seed(3)
     digits = DIGITS[torch.randperm(625, generator=generator)[:40]]
     reply = torch.randint(1, 6, (40, 5), generator=generator)
-    found = task.right_by_pair(digits, reply)
+    found = made.right_by_pair(digits, reply)
     for a in range(5):
         for b in range(5):
             hits = [
@@ -160,12 +161,12 @@ def test_right_by_pair_equals_a_loop():
 def test_votes_are_counted_pair_by_pair():
     agents = macpo.begin(seeds=[5, 6], teachers=3)
     sure = [task.PairTable(30.0 * torch.eye(5)[task.right_sums()]) for _ in agents.seeds]
-    knowing = macpo.by_votes(agents, replace(agents, student=sure))
+    knowing = made.by_votes(agents, replace(agents, student=sure))
     assert knowing.groupby("seed")["pairs"].sum().eq(25).all()
     assert knowing["value"].eq(1).all()
     assert (knowing["right"] * knowing["pairs"]).groupby(knowing["seed"]).sum().eq(51).all()
     copy = [task.PairTable(30.0 * torch.eye(5)[sums]) for sums in agents.sums[0]]
-    copied = macpo.by_votes(agents, replace(agents, student=copy))
+    copied = made.by_votes(agents, replace(agents, student=copy))
     assert copied.query("right == 3")["value"].eq(1).all()
     assert copied.query("right == 0")["value"].eq(0).all()
     wrong_alike = 0
@@ -198,9 +199,8 @@ def test_transformers_go_through_the_same_rounds(monkeypatch):
 @pytest.mark.parametrize("arm", ["one teacher", "three alike"])
 def test_a_stored_seed_is_found_again_alone(arm):
     stored = load_result(ROOT / "data" / "preferences" / "tables.csv")
-    arms = script("preferences/make").ARMS
-    assert set(stored["arm"]) == set(arms)
-    before, during = arms[arm]
+    assert set(stored["arm"]) == set(made.ARMS)
+    before, during = made.ARMS[arm]
     again = macpo.align(macpo.begin(seeds=[3], **before), rounds=2, **during)
     rows = stored.query("arm == @arm and seed == 3 and round <= 2")
     both = again.merge(rows, on=["seed", "round", "agent"], suffixes=("", "_stored"))
@@ -213,7 +213,6 @@ def test_a_stored_seed_is_found_again_alone(arm):
 @pytest.mark.nightly
 def test_a_stored_decoder_is_found_again_alone():
     stored = load_result(ROOT / "data" / "preferences" / "decoders.csv")
-    made = script("preferences/make")
     assert set(stored["arm"]) == set(made.DECODERS)
     before, during = made.ARMS["one teacher"]
     agents = macpo.begin(seeds=[3], kind="decoder", **before)

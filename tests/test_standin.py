@@ -129,7 +129,6 @@ CASES |= {
     # the remedy and its rivals
     "keep_top": lambda f, on: [f(on(SCORE), 0.5), f(on(SCORE), on(EACH)), f(on(SCORE), EACH)],
     "within_classes": lambda f, on: f(on(SCORE), on(Y)),
-    "surest_of_each": lambda f, on: f(on(SCORE), on(Y)),
     "share_of": lambda f, on: f(on(KEEP), on(SCORE > 0.3)),
     "keep_evenly": lambda f, on: f(on(KEEP), on(GROUP), on(SCORE > 0.2), seed=0),
     "keep_alike": lambda f, on: f(on(KEEP), on(GROUP), seed=0),

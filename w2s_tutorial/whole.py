@@ -22,7 +22,6 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from w2s_tutorial import losses
-from w2s_tutorial.confidence.selection import confidence, keep_top, within_classes
 from w2s_tutorial.datasets.frozen import FrozenFeatures, draw
 from w2s_tutorial.heads import Heads, fit_logistic
 from w2s_tutorial.metrics import accuracy, group_accuracy, misfit, squared_error
@@ -297,11 +296,6 @@ def fine_tune(
         **options,
     )
     return Taught(fitted.networks, {key: torch.stack(found) for key, found in said.items()})
-
-
-def surest_half(output: Tensor) -> Tensor:
-    """The half (r, n) of which students with logits (r, n, 2) are surest, class by class."""
-    return keep_top(within_classes(confidence(output), hard(output)), 0.5)
 
 
 def measures(taught: Taught, world: Lesson) -> pd.DataFrame:

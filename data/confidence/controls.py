@@ -10,7 +10,7 @@ from torch import Tensor
 from w2s_tutorial.confidence import compare
 from w2s_tutorial.confidence.compare import Accuracies, Taught, vanilla
 from w2s_tutorial.confidence.retrain import UNTUNED
-from w2s_tutorial.confidence.selection import keep_top, share_of, surest_of_each
+from w2s_tutorial.confidence.selection import keep_top, kept_by, share_of
 from w2s_tutorial.seeds import Seed, generator_of
 
 L2 = torch.tensor(compare.PENALTIES)
@@ -48,7 +48,7 @@ def _control_selections(taught: Taught, *, seed: Seed) -> dict[str, Tensor]:
     """
     generator, pool = generator_of(seed), taught.sets["pool"]
     right = taught.label.argmax(-1) == pool.target.argmax(-1)
-    keep = keep_top(taught.score, UNTUNED[0]) | surest_of_each(taught.score, taught.label)
+    keep = kept_by(taught.score, taught.label, UNTUNED[0])
     strata = {
         "at random": torch.zeros_like(pool.group),
         "same groups": pool.group,

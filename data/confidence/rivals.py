@@ -17,7 +17,7 @@ from torch import Tensor
 
 from w2s_tutorial.confidence.compare import PENALTIES, TOL, Accuracies, Taught, vanilla
 from w2s_tutorial.confidence.retrain import pick
-from w2s_tutorial.confidence.selection import confidence, keep_top, labels_of, surest_of_each
+from w2s_tutorial.confidence.selection import confidence, keep_top, kept_by, labels_of
 from w2s_tutorial.heads import Heads, fit_logistic
 from w2s_tutorial.losses import confidence_weight, hardened, smoothed
 from w2s_tutorial.metrics import group_accuracy
@@ -74,7 +74,7 @@ def self_training(x: Tensor, label: Tensor, l2: Tensor, rounds: int = 2) -> Head
 def small_loss(x: Tensor, label: Tensor, student: Heads, l2: Tensor, p: float = 0.5) -> Heads:
     """Keep the share p of labels that b students find least surprising, train on these."""
     loss = -(label * student(x).log_softmax(-1)).sum(-1)
-    return vanilla(x, label, l2, keep_top(-loss, p) | surest_of_each(-loss, label))
+    return vanilla(x, label, l2, kept_by(-loss, label, p))
 
 
 def co_training(

@@ -19,6 +19,8 @@ from typing import Any, Literal, cast
 
 import pandas as pd
 import torch
+from torch import Tensor
+from torch.nn import functional
 
 from w2s_tutorial.simulation import digit_pairs, preferences
 from w2s_tutorial.storage import describe
@@ -62,7 +64,54 @@ def course(kind: Kind, arm: str) -> dict[str, pd.DataFrame]:
     agents = begun(kind, tuple(before.items()))
     each = list(preferences.rounds_of(agents, rounds=ROUNDS, **{**FULL, **during}))
     rounds = [preferences.rewards(number, now) for number, now in enumerate(each)]
-    return {"rewards": pd.concat(rounds), "votes": preferences.by_votes(agents, each[-1])}
+    return {"rewards": pd.concat(rounds), "votes": by_votes(agents, each[-1])}
+
+
+def by_votes(agents: preferences.Agents, now: preferences.Agents) -> pd.DataFrame:
+    """How often students are right on the test, by what their teachers say of a pair of digits.
+
+    Args:
+        agents: before the first round.
+        now: the same after some round.
+
+    Returns:
+        A row per seed and case: `right`, how many teachers know the sum; `agree`, whether two that
+        are wrong say the same; `pairs` of digits in this case, and `value`, the share right.
+    """
+    wrong = agents.sums != digit_pairs.right_sums()
+    same = [
+        wrong[i] & (agents.sums[i] == agents.sums[k]) for k in range(len(wrong)) for i in range(k)
+    ]
+    agree = torch.stack([torch.zeros_like(wrong[0]), *same]).any(0)
+    each = [
+        right_by_pair(x, digit_pairs.write(student, x, seed=10**6 * seed + 1))
+        for student, x, seed in zip(now.student, now.test, now.seeds, strict=True)
+    ]
+    rows = [
+        pd.DataFrame(
+            {
+                "seed": seed,
+                "right": (~wrong[:, i]).sum(0).flatten(),
+                "agree": agree[i].flatten(),
+                "value": each[i].flatten(),
+            }
+        )
+        for i, seed in enumerate(agents.seeds)
+    ]
+    grouped = pd.concat(rows).groupby(["seed", "right", "agree"])["value"]
+    return grouped.agg(pairs="size", value="mean").reset_index()
+
+
+def right_by_pair(digits: Tensor, reply: Tensor) -> Tensor:
+    """Share of replies (n, 5) to prompts (n, 4) that are right where digit a stands before b.
+
+    Returns:
+        (5, 5) at [a, b]; NaN for a pair that no prompt has.
+    """
+    base, sums = digit_pairs.BASE, digit_pairs.right_sums()
+    pair = functional.one_hot(digits * base + digits.roll(-1, 1), base**2).flatten(0, 1).double()
+    right = (reply[:, :-1] - 1 == digit_pairs.good(digits, sums)).double().flatten()
+    return ((right @ pair) / pair.sum(0)).view(base, base)
 
 
 def kept(kind: Kind, arm: str, code: str) -> dict[str, pd.DataFrame]:
@@ -97,7 +146,7 @@ def save(kind: Kind, found: dict[str, dict[str, pd.DataFrame]], code: Code) -> N
 
 def main(kinds: list[Kind]) -> None:
     torch.set_num_threads(1)
-    code: Code = [preferences, digit_pairs]
+    code: Code = [preferences, digit_pairs, Path(__file__)]
     told = describe("", code=code)["source_sha256"]
     for kind in kinds or list(FILES)[:1]:
         found = {}

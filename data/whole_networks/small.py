@@ -18,11 +18,13 @@ from torch import Tensor, nn
 from torch.nn.functional import one_hot
 
 from w2s_tutorial import losses, whole
+from w2s_tutorial.confidence.selection import confidence, keep_top, within_classes
 from w2s_tutorial.datasets import waterdigits
 from w2s_tutorial.datasets.frozen import FrozenFeatures
 from w2s_tutorial.heads import fit_logistic
 from w2s_tutorial.metrics import accuracy, disagreement
 from w2s_tutorial.overlap import principal_coordinates, shared_dimension
+from w2s_tutorial.pipeline import hard
 from w2s_tutorial.storage import describe
 from w2s_tutorial.tables import save_result
 
@@ -108,8 +110,13 @@ def arms(world: whole.Lesson, runs: int) -> Iterator[tuple[str, whole.Taught]]:
     yield "auxiliary confidence", teach(students, loss=auxiliary)
     again = partial(teach, students, loss=forgiving)
     for name, done in (("retrained, asked late", FIT["steps"]), ("retrained, asked early", EARLY)):
-        yield name, again(keep=whole.surest_half(first.outputs["pool", done]))
+        yield name, again(keep=surest_half(first.outputs["pool", done]))
     yield "retrained, random half", again(keep=halves(runs))
+
+
+def surest_half(output: Tensor) -> Tensor:
+    """The half (r, n) of which students with logits (r, n, 2) are surest, class by class."""
+    return keep_top(within_classes(confidence(output), hard(output)), 0.5)
 
 
 def halves(runs: int) -> Tensor:

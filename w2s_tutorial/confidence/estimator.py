@@ -27,8 +27,8 @@ from torch import Tensor
 from torch.nn.functional import one_hot
 
 from w2s_tutorial._arrays import check_rows, plain
-from w2s_tutorial.confidence.retrain import doubt, kept_by, retrain, rule
-from w2s_tutorial.confidence.selection import By, confidence, within_classes
+from w2s_tutorial.confidence.retrain import doubt, retrain, rule
+from w2s_tutorial.confidence.selection import By, confidence, kept_by, within_classes
 from w2s_tutorial.heads import fit_logistic
 from w2s_tutorial.heads.linear import Heads
 from w2s_tutorial.progress import progress

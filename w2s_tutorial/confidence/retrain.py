@@ -11,7 +11,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from w2s_tutorial.confidence.selection import keep_top, share_of, surest_of_each
+from w2s_tutorial.confidence.selection import kept_by, share_of
 from w2s_tutorial.heads import Heads, fit_logistic
 from w2s_tutorial.losses import generalized_cross_entropy
 
@@ -69,20 +69,6 @@ def retrain(
         tol=tol,
         max_steps=300,
     )
-
-
-def kept_by(score: Tensor, label: Tensor, p: Tensor) -> Tensor:
-    """What `retrain` keeps: the share p (h,) of the highest scores, and the surest of each class.
-
-    Args:
-        score: (h, n).
-        label: (h, n, c) one-hot.
-        p: (h,).
-
-    Returns:
-        (h, n) bool.
-    """
-    return keep_top(score, p) | surest_of_each(score, label)
 
 
 def pick(heads: Heads, choice: Tensor) -> Heads:

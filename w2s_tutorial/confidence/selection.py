@@ -95,7 +95,30 @@ def within_classes(score: Tensor, label: Tensor) -> Tensor:
     return even
 
 
-def surest_of_each(score: Tensor, label: Tensor) -> Tensor:
+def kept_by(score: Tensor, label: Tensor, p: float | Tensor) -> Tensor:
+    """What `retrain` keeps: the share p (h,) of the highest scores, and the surest of each class.
+
+    Args:
+        score: (h, n).
+        label: (h, n, c) one-hot.
+        p: a number or (h,).
+
+    Returns:
+        (h, n) bool.
+    """
+    return keep_top(score, p) | _surest_of_each(score, label)
+
+
+def share_of(mask: Tensor, keep: Tensor) -> Tensor:
+    """Share of the kept examples that mask names: (h,); NaN for a head that keeps none.
+
+    The effective minority share of a selection is `share_of(minority, keep)`, the accuracy of its
+    pseudolabels `share_of(pseudolabel == label, keep)`.
+    """
+    return (mask & keep).sum(-1) / keep.sum(-1)
+
+
+def _surest_of_each(score: Tensor, label: Tensor) -> Tensor:
     """The example of each class with the highest score: (h, n) bool.
 
     Kept besides a selection, it makes sure that no class is lost; where the selection has all
@@ -109,12 +132,3 @@ def surest_of_each(score: Tensor, label: Tensor) -> Tensor:
     best = score[..., None].masked_fill(~there, -torch.inf).argmax(1, keepdim=True)  # (h, 1, c)
     marked = torch.zeros_like(there).scatter(1, best, True)
     return (marked & there).any(-1)
-
-
-def share_of(mask: Tensor, keep: Tensor) -> Tensor:
-    """Share of the kept examples that mask names: (h,); NaN for a head that keeps none.
-
-    The effective minority share of a selection is `share_of(minority, keep)`, the accuracy of its
-    pseudolabels `share_of(pseudolabel == label, keep)`.
-    """
-    return (mask & keep).sum(-1) / keep.sum(-1)

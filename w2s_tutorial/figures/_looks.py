@@ -15,8 +15,8 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
-from w2s_tutorial.figures import findings
-from w2s_tutorial.figures.findings import ROLES
+from w2s_tutorial.figures import _findings
+from w2s_tutorial.figures._findings import ROLES
 
 COLOR = {"weak": "#D55E00", "student": "#0072B2", "baseline": "#B5608F", "ceiling": "#00865F"}
 MARKER = {"weak": "o", "student": "s", "baseline": "^", "ceiling": "D"}
@@ -63,7 +63,7 @@ def kinds_of(values: Iterable[Any], *, hues: bool = False) -> dict[Any, dict[str
 def name_of(kind: Any, name: str = "") -> str:
     """A series in words: its value, behind the name of what it is a value of."""
     numeric = isinstance(kind, int | float | np.number)
-    said = findings.number(float(kind)) if numeric else str(kind)
+    said = _findings.number(float(kind)) if numeric else str(kind)
     return f"{name} {said}".strip()
 
 
@@ -101,7 +101,7 @@ def levels(
         dash = ("--", ":", "-.")[i % 3]
         keys.append(draw(value, color="black", lw=1, ls=dash, alpha=0.7, zorder=0, label=name))
     return [
-        f"a line marks {name} at {findings.number(value)}" for name, value in (named or {}).items()
+        f"a line marks {name} at {_findings.number(value)}" for name, value in (named or {}).items()
     ]
 
 
@@ -161,7 +161,7 @@ def dress(
         ax.figure.legend(handles=keys, loc="outside upper left", **look)
     elif keys:
         ax.legend(handles=keys, loc="lower left", bbox_to_anchor=(0, 1), **look)
-    ax.set_label(findings.sentences([f"{title}: {said[0]}" if title else said[0], *said[1:]]))
+    ax.set_label(_findings.sentences([f"{title}: {said[0]}" if title else said[0], *said[1:]]))
 
 
 def _legend_width(keys: Sequence[Line2D], columns: int) -> int:
@@ -175,5 +175,5 @@ def ticks_at(ax: Axes, settings: Iterable[float]) -> None:
     fixed = isinstance(ax.xaxis.get_major_locator(), mpl.ticker.FixedLocator)
     if ax.get_xscale() == "log" and not fixed:
         at = sorted(set(settings))
-        ax.set_xticks(at, [findings.number(tick) for tick in at])
+        ax.set_xticks(at, [_findings.number(tick) for tick in at])
         ax.set_xticks([], minor=True)

@@ -16,9 +16,9 @@ from numpy.typing import ArrayLike
 from pandas import DataFrame
 
 from w2s_tutorial._tables import check_intervals, check_table
-from w2s_tutorial.figures import _looks, findings
+from w2s_tutorial.figures import _findings, _looks
+from w2s_tutorial.figures._findings import ROLES, number
 from w2s_tutorial.figures._looks import COLOR, DASHES, GREY, LESS, MORE, TEXT_SIZE
-from w2s_tutorial.figures.findings import ROLES, number
 
 _LEVELS = (-np.inf, -1.0, -0.5, 0.0, 0.25, 0.5, 0.75, 1.0)
 _TINTS = [("weak", alpha) for alpha in (0.7, 0.45, 0.2)]
@@ -108,7 +108,7 @@ def _entries(
     if len(entries) <= 4:
         return ", ".join(
             f"{'' if series is None else _looks.name_of(e[series])} "
-            f"{'empty' if np.isnan(e['mean']) else findings.interval(e)}".strip()
+            f"{'empty' if np.isnan(e['mean']) else _findings.interval(e)}".strip()
             for _, e in entries.iterrows()
         )
     name, value = next(iter((levels or {"0": 0.0}).items()))
@@ -165,7 +165,7 @@ def cells(
     said = [f"{value}: above 0 in {wins} and below 0 in {losses} of {len(table)} cells"]
     for word, row in ("highest", ranked.iloc[-1]), ("lowest", ranked.iloc[0]):
         where = f"{x_label} {number(row[x])} and {y_label} {number(row[y])}"
-        amount = findings.interval(row) if "low" in ends else number(row["mean"])
+        amount = _findings.interval(row) if "low" in ends else number(row["mean"])
         said.append(f"{word}, {amount}, at {where}")
     _looks.dress(ax, x_label, y_label, [], said, grid=False)
     ax.set(xlim=(-0.5, len(across) - 0.5), ylim=(-0.5, len(up) - 0.5))

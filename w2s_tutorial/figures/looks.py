@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from w2s_tutorial.figures._findings import ROLES
 from w2s_tutorial.figures._looks import COLOR, GREY, LESS, MARKER, MORE, TEXT_SIZE, defaults
-from w2s_tutorial.figures.findings import ROLES
 
 __all__ = ["COLOR", "GREY", "LESS", "MARKER", "MORE", "ROLES", "axes", "panels"]
 

@@ -12,8 +12,8 @@ from matplotlib.path import Path
 from numpy.typing import ArrayLike
 
 from w2s_tutorial.figures import _looks
+from w2s_tutorial.figures._findings import ROLES
 from w2s_tutorial.figures._looks import COLOR, MARKER, TEXT_SIZE
-from w2s_tutorial.figures.findings import ROLES
 
 _ROW = {"baseline": 87, "weak": 64, "student": 29, "ceiling": 6}  # weak stands above its student
 _CLASSES = (1, 0, 1, 1, 0, 0)  # of six examples

@@ -17,9 +17,9 @@ from matplotlib.lines import Line2D
 from pandas import DataFrame
 
 from w2s_tutorial._tables import check_intervals, check_table
-from w2s_tutorial.figures import _looks, findings
+from w2s_tutorial.figures import _findings, _looks
+from w2s_tutorial.figures._findings import ROLES
 from w2s_tutorial.figures._looks import GREY, TEXT_SIZE
-from w2s_tutorial.figures.findings import ROLES
 
 
 @_looks.defaults()
@@ -84,7 +84,7 @@ def curves(
         if not rows.empty:
             ax.vlines(rows[x], rows["low"], rows["high"], color=look["color"], lw=1.7, zorder=3)
             _looks.marks(ax, rows[x], rows["mean"], look)
-            said.append(findings.course(rows, x, label))
+            said.append(_findings.course(rows, x, label))
         marker = {"marker": ""} if rows.empty else {}
         no_line = {"linestyle": "none"} if role and line.empty else {}
         keys.append(_looks.legend_key(label, look, **marker, **no_line))
@@ -130,7 +130,7 @@ def _other(
         style |= {} if kind in ROLES else {"color": GREY, "marker": ""}
         ax.plot(rows[x], rows["value"], lw=1.3, zorder=1, **style)
         first, last = rows.iloc[0], rows.iloc[-1]
-        way = [f"{findings.number(r['value'])} at {findings.number(r[x])}" for r in (first, last)]
+        way = [f"{_findings.number(r['value'])} at {_findings.number(r[x])}" for r in (first, last)]
         said.append(f"{label}: {_looks.name_of(kind, name)} goes from {way[0]} to {way[1]}")
     dashed: dict[str, Any] = (
         {"color": "black", "linestyle": "--"} if set(kinds) & set(ROLES) else {"color": GREY}
@@ -222,7 +222,7 @@ def scatter(
     if line is not None:
         far = table.iloc[int((table[y] - table[x]).abs().argmax())]
         who = [str(far[c]) for c in (series, name) if c is not None]
-        where = f"{x_label} {findings.number(far[x])}, {y_label} {findings.number(far[y])}"
+        where = f"{x_label} {_findings.number(far[x])}, {y_label} {_findings.number(far[y])}"
         said.append(f"farthest from the line {line}: {' '.join(who)}{' with ' * bool(who)}{where}")
     if beyond := int((shown[[x, y]] != table[[x, y]]).any(axis=1).sum()):
         said.append(f"{beyond} {points} lie beyond the edge and are drawn on it")
@@ -255,7 +255,7 @@ def _limits(
 
 def _said(rows: DataFrame, x: str, y: str, who: str, line: str | None, zero: bool) -> list[str]:
     """What the points of one series show: where they are, and on which side of what."""
-    spans = [(findings.number(rows[c].min()), findings.number(rows[c].max())) for c in (x, y)]
+    spans = [(_findings.number(rows[c].min()), _findings.number(rows[c].max())) for c in (x, y)]
     ways = ["{} to {} across".format(*spans[0]), "{} to {} upwards".format(*spans[1])]
     said = [f"{who}{ways[0]}, {ways[1]}"]
     low, high = (rows[c] for c in _ends(rows, y) or [y, y])
@@ -267,10 +267,10 @@ def _said(rows: DataFrame, x: str, y: str, who: str, line: str | None, zero: boo
         )
     elif line is not None:
         apart = (rows[y] - rows[x]).abs().mean()
-        said.append(f"on average they are {findings.number(apart)} from the line {line}")
+        said.append(f"on average they are {_findings.number(apart)} from the line {line}")
     elif len(rows) > 2:
         together = np.corrcoef(rows[x], rows[y])[0, 1]
-        said.append(f"{who}the two correlate at {findings.number(together)}")
+        said.append(f"{who}the two correlate at {_findings.number(together)}")
     for column, way in ((x, "across"), (y, "upwards")) if zero else ((y, "upwards"),):
         low, high = (rows[c] for c in _ends(rows, column) or [column, column])
         if rows[column].min() < 0:

@@ -12,9 +12,9 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Ellipse, FancyBboxPatch, Polygon
 from numpy.typing import ArrayLike
 
-from w2s_tutorial.figures import _looks, findings
+from w2s_tutorial.figures import _findings, _looks
+from w2s_tutorial.figures._findings import number
 from w2s_tutorial.figures._looks import COLOR, MARKER, TEXT_SIZE
-from w2s_tutorial.figures.findings import number
 
 _TARGET = 2.0  # where the target stands along the line
 _GRASS, _SAND, _SEA = "#4E7D1E", "#9A6B00", "#3A7CA5"  # no role's colour
@@ -55,7 +55,7 @@ def herd(ax: Axes, sets: Sequence[tuple[str, int]], *, cows: int = 8) -> Axes:
         f"in the {name} {on_beach} of {cows} stand on a beach, the rest on a pasture"
         for name, on_beach in sets
     ]
-    ax.set_label(findings.sentences(["cows of many sizes", *said]))
+    ax.set_label(_findings.sentences(["cows of many sizes", *said]))
     return ax
 
 

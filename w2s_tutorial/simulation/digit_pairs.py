@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from w2s_tutorial.networks.decoder import PAD, Characters, generate
 
@@ -84,14 +83,3 @@ def write(network: nn.Module, digits: Tensor, *, temperature: float = 1.0, seed:
 def reward(digits: Tensor, reply: Tensor) -> Tensor:
     """Share of the four digits of replies (n, 5) that are right: (n,)."""
     return (reply[:, :DIGITS] - 1 == good(digits, right_sums())).double().mean(1)
-
-
-def right_by_pair(digits: Tensor, reply: Tensor) -> Tensor:
-    """Share of replies (n, 5) to prompts (n, 4) that are right where digit a stands before b.
-
-    Returns:
-        (5, 5) at [a, b]; NaN for a pair that no prompt has.
-    """
-    pair = functional.one_hot(digits * BASE + digits.roll(-1, 1), BASE**2).flatten(0, 1).double()
-    right = (reply[:, :DIGITS] - 1 == good(digits, right_sums())).double().flatten()
-    return ((right @ pair) / pair.sum(0)).view(BASE, BASE)

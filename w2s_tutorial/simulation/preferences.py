@@ -34,7 +34,6 @@ from w2s_tutorial.simulation.digit_pairs import (
     PairTable,
     good,
     reward,
-    right_by_pair,
     right_sums,
     texts,
     write,
@@ -146,39 +145,6 @@ def begin(
     return Agents(kind, seeds, *sides, other, test, answers, torch.stack(taught))
 
 
-def by_votes(agents: Agents, now: Agents) -> pd.DataFrame:
-    """How often students are right on the test, by what their teachers say of a pair of digits.
-
-    Args:
-        agents: before the first round.
-        now: the same after some round.
-
-    Returns:
-        A row per seed and case: `right`, how many teachers know the sum; `agree`, whether two that
-        are wrong say the same; `pairs` of digits in this case, and `value`, the share right.
-    """
-    wrong = agents.sums != right_sums()
-    same = [
-        wrong[i] & (agents.sums[i] == agents.sums[k]) for k in range(len(wrong)) for i in range(k)
-    ]
-    agree = torch.stack([torch.zeros_like(wrong[0]), *same]).any(0)
-    replies = _write(now.student, now.test, (0, _JUDGE, 1), now.seeds)
-    each = [right_by_pair(x, reply) for x, reply in zip(now.test, replies, strict=True)]
-    rows = [
-        pd.DataFrame(
-            {
-                "seed": seed,
-                "right": (~wrong[:, i]).sum(0).flatten(),
-                "agree": agree[i].flatten(),
-                "value": each[i].flatten(),
-            }
-        )
-        for i, seed in enumerate(agents.seeds)
-    ]
-    grouped = pd.concat(rows).groupby(["seed", "right", "agree"])["value"]
-    return grouped.agg(pairs="size", value="mean").reset_index()
-
-
 def align(
     agents: Agents,
     *,
@@ -228,7 +194,7 @@ def rounds_of(
             for k, teacher in enumerate(now.teachers)
             for i in range(now.answers if mutual else 1)
         ]
-        chosen = likeliest(now.student, x, offered) if mutual else own
+        chosen = _likeliest(now.student, x, offered) if mutual else own
         given = [own] * len(now.teachers) if mutual else offered
         learn = partial(_preferred, x, kind=agents.kind, seeds=seeds)
         first = reference == "first"
@@ -251,7 +217,7 @@ def rounds_of(
         yield now
 
 
-def likeliest(networks: Sequence[nn.Module], digits: Tensor, offered: Sequence[Tensor]) -> Tensor:
+def _likeliest(networks: Sequence[nn.Module], digits: Tensor, offered: Sequence[Tensor]) -> Tensor:
     """Of several replies (r, n, 5) to each prompt (r, n, 4), that of lowest perplexity."""
     each = torch.stack([_log_probability(networks, *texts(digits, reply)) for reply in offered])
     best = each.argmax(0)  # all have as many tokens
