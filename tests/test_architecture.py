@@ -56,7 +56,7 @@ ARCHITECTURE: dict[str, set[str]] = {
         *("pipeline", "sample", "storage", "sweeps"),
     },
     "whole": {
-        *("confidence", "datasets", "heads", "losses", "metrics"),
+        *("datasets", "heads", "losses", "metrics"),
         *("networks", "pipeline", "sample", "seeds"),
     },
     # running, showing, checking
