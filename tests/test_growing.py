@@ -6,13 +6,16 @@ import hashlib
 import math
 from functools import cache
 
+import pandas as pd
 import pytest
 import torch
+from helpers_data import script
 from torch.utils.flop_counter import FlopCounterMode
 
 from w2s_tutorial import growing, load_result
 from w2s_tutorial.datasets.frozen import DATA
 from w2s_tutorial.networks.language import distillation, next_token
+from w2s_tutorial.tables import save_result
 
 
 @cache
@@ -237,3 +240,16 @@ def test_students_in_place_of_a_teacher_had_its_work_as_steps():
     grown = growing.grow(students, cut().train, steps=int(rows["worth"].iloc[0]), seeds=[0, 1])
     found = [growing.cross_entropy(network, cut().test) for network in grown]
     assert found == pytest.approx(rows["test"].tolist(), abs=5e-3)
+
+
+@pytest.mark.parametrize(
+    ("name", "other"), [("goals", {"weak": 2.4}), ("seeds", 4), ("text_sha256", ""), ("date", "")]
+)
+def test_stored_students_are_kept_only_for_the_same_settings(tmp_path, name, other):
+    made = script("growing/make")
+    facts = {"source_sha256": "a", "text_sha256": "b", "goals": made.GOALS, "seeds": 8, "date": "c"}
+    save_result(pd.DataFrame({"test": [2.0]}), tmp_path / "runs.csv", facts)
+    assert len(made.known(tmp_path / "runs.csv", facts)) == 1
+    kept = made.known(tmp_path / "runs.csv", {**facts, name: other})
+    assert len(kept) == (name == "date")
+    assert not len(made.known(tmp_path / "none.csv", facts))

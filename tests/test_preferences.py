@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
+import pandas as pd
 import pytest
 import torch
 from helpers_data import ROOT, script
@@ -221,3 +223,25 @@ def test_a_stored_decoder_is_found_again_alone():
     assert len(both) == 6
     # Trained alone or beside seven others: rounding differs, and a few letters of 900 may turn.
     assert (both["value"] - both["value_stored"]).abs().max() < 0.01
+
+
+def test_what_was_kept_is_done_again_when_the_program_changes(tmp_path, monkeypatch):
+    made, asked = script("preferences/make"), []
+
+    def course(kind, arm):
+        asked.append(arm)
+        names = ["seed", "round", "agent", "value"]
+        table = pd.DataFrame([[0, 0, "student", 0.5]], columns=names)
+        return {"rewards": table, "votes": table}
+
+    monkeypatch.setattr(made, "course", course)
+    monkeypatch.setattr(made, "HERE", tmp_path)
+    monkeypatch.setattr(made, "STORE", tmp_path / "kept")
+    for _ in range(2):
+        made.main(["table"])
+        assert asked == [*made.ARMS]
+    changed = tmp_path / "make.py"
+    changed.write_text(Path(made.__file__).read_text() + "# another\n")
+    monkeypatch.setattr(made, "__file__", str(changed))
+    made.main(["table"])
+    assert asked == 2 * [*made.ARMS]

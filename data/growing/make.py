@@ -32,7 +32,6 @@ VERSION = "1"
 SEEDS = 8
 GOALS = {"weak": 2.5, "very weak": 2.7, "extremely weak": 3.0}
 """Cross-entropy on the probe at which a teacher is stopped, nats per character."""
-SHORT, ALL = (100, 200, 400), (100, 200, 400, 800)
 LENGTHS = (100, 200, 400, 800)
 ALONE = ("none", "0", "random")
 WEIGHTS = ("1", "4", "4 to 1", "1 to 0", "4 to 0", "1, first quarter", "4, first quarter")
@@ -118,9 +117,10 @@ def raised(seed: int, file: str) -> dict[tuple[str, str], float]:
 
 
 def known(path: Path, facts: dict[str, Any]) -> pd.DataFrame:
-    """The stored table, if the same code made it from the same text; else an empty one."""
+    """The stored table, if the same code made it from the same text, goals and seeds; else none."""
     told = json.loads(path.with_suffix(".json").read_text("utf-8")) if path.exists() else {}
-    same = all(told.get(name) == facts[name] for name in ("source_sha256", "text_sha256"))
+    names = ("source_sha256", "text_sha256", "goals", "seeds")
+    same = all(told.get(name) == facts[name] for name in names)
     return load_result(path) if same else pd.DataFrame(columns=list(SETTING))
 
 
