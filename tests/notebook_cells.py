@@ -37,6 +37,12 @@ SAME_IN_SINGLE_PRECISION = {"rtol": 1e-4, "atol": 2e-6, "equal_nan": True}
 SECONDS = 600
 HIDDEN: set[str] = set()
 LOG = "log.txt"
+# What chapters import, or torch with its first optimizer, some three processor seconds.
+IMPORTED_ONCE = (
+    "IPython.core.interactiveshell", "IPython.terminal.interactiveshell", "matplotlib.pyplot",
+    "pandas.io.formats.style", "sklearn.datasets", "sklearn.linear_model", "torch._dynamo",
+    "w2s_tutorial.datasets",
+)  # fmt: skip
 CELL = re.compile(r"^```\{code-cell\}[^\n]*\n(.*?)^```$", re.M | re.S)
 OPTIONS = re.compile(r"---\n.*?\n---\n|(?::[^\n]*\n)*", re.S)
 
@@ -210,12 +216,12 @@ def main() -> int:
     asked = parser.parse_args()
     HIDDEN.update(absent())
     hide(HIDDEN)
-    for name in ("IPython.core.interactiveshell", "sklearn.linear_model", "w2s_tutorial.datasets"):
+    os.environ.setdefault("MPLBACKEND", "agg")
+    for name in IMPORTED_ONCE:
         importlib.import_module(name)
     if asked.also or not asked.notebooks:
         importlib.import_module("standin")
     sys.path.remove(str(TESTS))
-    os.environ.setdefault("MPLBACKEND", "agg")
     worst, least = 0, 0 if asked.also else None
     for line in sys.stdin if not asked.notebooks else ():
         print(fork(**json.loads(line)), flush=True)
