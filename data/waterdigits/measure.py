@@ -136,7 +136,7 @@ def main(folder: Path = Path(__file__).parent, heads: int = HEADS) -> None:
     start = time.perf_counter()
     raw = pd.concat([sweep(run, axes, heads=heads, seed=SEED) for axes in SWEEPS])
     table = summarize(raw, by=[*AXES, "role"])
-    save_result(table, folder / "measured.csv", provenance("measure.py", start, heads))
+    save_result(table.round(6), folder / "measured.csv", provenance("measure.py", start, heads))
     print(markdown(table))
 
 
