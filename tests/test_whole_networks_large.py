@@ -104,7 +104,9 @@ def test_a_draw_of_the_large_network_comes_out_again(program, data_folder, monke
 
 def test_every_arm_of_the_encoder_has_every_draw(program):
     reviews, table = program("minilm"), load_result(FOLDER / "minilm.csv")
-    check_draws(reviews, table, {"glove": set(reviews.arms()), "vader": {"weak", "frozen head"}})
+    arms = {"glove": {*reviews.arms(), "everything"}, "vader": {"weak", "frozen head"}}
+    check_draws(reviews, table, arms)
+    assert table.attrs["everything"] == reviews.RUNS
     # Groups are what the list of words gets wrong or right: so it has nothing of the minority.
     listed = table.query("teacher == 'vader' and arm == 'weak'")
     assert (listed["minority"] == 0).all()

