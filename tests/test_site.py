@@ -94,6 +94,8 @@ def test_pictures_have_words(fast_book: Built, page: str) -> None:
         title = figure.find("title")
         words = figure.get("aria-label") or (title.get_text() if title else "")
         assert str(words).strip(), str(figure)[:200]
+    # a line of a caption that begins with "1." would be taken for a list
+    assert not soup.select("figcaption :is(ol, ul)")
 
 
 def test_the_picture_of_the_front_page_is_the_packages_own(fast_book: Built) -> None:
