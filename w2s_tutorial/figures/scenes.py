@@ -176,7 +176,7 @@ def kept_points(
 
     Args:
         core, place: (n,) features.
-        wrong: (n,) bool, whether the pseudolabel is wrong; drawn in the weak model's colour.
+        wrong: (n,) bool, whether the pseudolabel is wrong; drawn in black, right ones in grey.
         minority: (n,) bool, drawn as plus signs, the majority as circles.
         keep: (n,) bool.
 
@@ -191,7 +191,7 @@ def kept_points(
     if not kept.any():
         raise ValueError("keep must keep an example, got none")
     for group, shape in _SHAPES.items():
-        for is_bad, color in ((False, COLOR["student"]), (True, COLOR["weak"])):
+        for is_bad, color in ((False, _looks.GREY), (True, "black")):
             for solid, alpha in ((False, 0.15), (True, 0.9)):
                 rows = (few == (group == "minority")) & (bad == is_bad) & (kept == solid)
                 style: dict[str, Any] = {"marker": shape, "alpha": alpha, "s": 34, "linewidth": 0}
@@ -199,10 +199,10 @@ def kept_points(
     keys = [
         Line2D([], [], linestyle="none", color=color, marker=shape, label=name, markersize=7)
         for name, color, shape in (
-            ("label right", COLOR["student"], "s"),
-            ("label wrong", COLOR["weak"], "s"),
-            ("majority", "black", "o"),
-            ("minority", "black", "P"),
+            ("label right", _looks.GREY, "s"),
+            ("label wrong", "black", "s"),
+            ("majority", _looks.GREY, "o"),
+            ("minority", _looks.GREY, "P"),
         )
     ]
     said = [
