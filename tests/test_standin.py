@@ -235,7 +235,8 @@ TAKES = re.compile(r"\b(Tensor|Sample|Heads|Outcome|Images)\b")
 
 def trained(on: On) -> tuple[Tensor, Tensor]:
     settings = dict(seed=0, augment=noisy, device=on(X).device, micro_batch=3)
-    found = fit(Network(), loss, (IMAGES, on(LABELS).cpu()), **SETTINGS | settings)
+    # an optimizer adds in another order on a device; in double precision that is below 1e-12
+    found = fit(Network().double(), loss, (IMAGES, on(LABELS).cpu()), **SETTINGS | settings)
     return found.losses, weights(found.network)
 
 
@@ -336,12 +337,12 @@ def test_the_stand_in_allows_what_cuda_allows():
 
 
 def test_checkpoints_go_between_devices_and_continue_there(tmp_path):
-    run = partial(fit, Dropping(), loss, (IMAGES, LABELS), seed=0, **SETTINGS)
+    run = partial(fit, Dropping().double(), loss, (IMAGES, LABELS), seed=0, **SETTINGS)
     whole = run()
     with standin() as device:
         run(checkpoint=tmp_path / "c", stop=7, device=device)
         found = run(checkpoint=tmp_path / "c", device=device)
         assert next(found.network.parameters()).device == device
         trained = weights(found.network).cpu()
-    assert torch.equal(trained, weights(whole.network))
-    assert torch.equal(found.losses, whole.losses)
+    torch.testing.assert_close(trained, weights(whole.network), rtol=1e-11, atol=1e-13)
+    torch.testing.assert_close(found.losses, whole.losses, rtol=1e-6, atol=0)

@@ -30,14 +30,17 @@ class Network(nn.Module):
             self.linear.bias += shift
 
     def forward(self, images):
-        return self.linear(self.conv(images / 255 - 0.5).relu().flatten(1))
+        seen = images.to(self.conv.weight.dtype) / 255 - 0.5
+        return self.linear(self.conv(seen).relu().flatten(1))
 
 
 class Dropping(Network):
     """The same with dropout."""
 
     def forward(self, images):
-        return super().forward(nn.functional.dropout(images.float(), 0.5, self.training))
+        return super().forward(
+            nn.functional.dropout(images.to(self.conv.weight.dtype), 0.5, self.training)
+        )
 
 
 class Spare(Network):

@@ -274,12 +274,12 @@ def fine_tune(
     def watch(run: int, done: int, network: nn.Module) -> None:
         for name in ("pool", "held", "test"):
             images = world.images[name][run]
-            output = torch.cat([network(some).float() for some in images.split(256)])
+            output = torch.cat([_widened(network(some)) for some in images.split(256)])
             said.setdefault((name, done), []).append(output)
 
     def objective(network: nn.Module, *batch: Tensor, progress: Tensor) -> Tensor:
         images, target = batch
-        return loss(network(images).float(), target, progress)
+        return loss(_widened(network(images)), target, progress)
 
     fitted = fit_many(
         students,
@@ -334,3 +334,7 @@ def measures(taught: Taught, world: Lesson) -> pd.DataFrame:
         for done, row in zip(taught.looks, rows, strict=True)
     ]
     return pd.concat(tables, ignore_index=True)
+
+
+def _widened(output: Tensor) -> Tensor:
+    return output if output.dtype == torch.float64 else output.float()
