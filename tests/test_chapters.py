@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import chapter_runs
 import chapters
@@ -28,10 +29,16 @@ def build_small(page: Path, **env: str) -> Built:
     return build(folder, None, "-W", "--keep-going", PYTHONPATH=str(folder), **env)
 
 
+@pytest.fixture(scope="module")
+def recorded(fast_build: Built) -> dict[str, Any]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("W2S_FAST", str(int(fast_build.fast)))
+        return chapter_runs.recorded_runs(fast_build.cache)
+
+
 @pytest.mark.parametrize("chapter", chapters.chapters())
-def test_chapter_runs(fast_build: Built, chapter: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("W2S_FAST", str(int(fast_build.fast)))
-    run = chapter_runs.recorded_runs(fast_build.cache)[chapter]
+def test_chapter_runs(fast_build: Built, recorded: dict[str, Any], chapter: str) -> None:
+    run = recorded[chapter]
     assert run is not None, fast_build.log[-6000:]
     assert run["fast"] == fast_build.fast
     assert run["execution_seconds"] > 0
