@@ -345,4 +345,5 @@ def test_checkpoints_go_between_devices_and_continue_there(tmp_path):
         assert next(found.network.parameters()).device == device
         trained = weights(found.network).cpu()
     torch.testing.assert_close(trained, weights(whole.network), rtol=1e-11, atol=1e-13)
+    # losses are kept in single precision
     torch.testing.assert_close(found.losses, whole.losses, rtol=1e-6, atol=0)
