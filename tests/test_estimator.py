@@ -105,8 +105,14 @@ WORDS = np.array(["malignant", "benign"])
         lambda y: pd.Series([None if v < 0 else WORDS[v] for v in y.tolist()], dtype="string"),
         lambda y: pd.Series([None if v < 0 else WORDS[v] for v in y.tolist()], dtype="category"),
         lambda y: [None if v < 0 else bool(v) for v in y.tolist()],
+        lambda y: [math.nan if v < 0 else str(WORDS[v]) for v in y.tolist()],
+        lambda y: tuple(-1 if v < 0 else str(WORDS[v]) for v in y.tolist()),
+        lambda y: pd.Series([*y], dtype=object),
     ],
-    ids=["nan", "object", "list", "series", "Int64", "words", "string", "category", "bool"],
+    ids=[
+        *("nan", "object", "list", "series", "Int64", "words", "string", "category", "bool"),
+        *("nan among words", "-1 among words", "-1 as an object"),
+    ],
 )
 def test_a_missing_label_is_a_missing_label(missing):
     rows, test, y = split()
@@ -256,6 +262,18 @@ REFUSED = [
     ({"X": sparse.eye(6).tocsr()}, {}, TypeError, "Sparse data was passed"),
     ({"y": np.array([0.5, 1, 0, 1.5, -1, -1])}, {}, ValueError, "Unknown label type: continuous"),
     ({"y": np.array([0, 0, 0, 0, -1, -1])}, {}, ValueError, "at least 2 classes, got 1 class"),
+    (
+        {"y": np.array([0, 1, 0, 1, -1, np.nan])},
+        {},
+        ValueError,
+        "by None and NaN or by -1, got both",
+    ),
+    (
+        {"y": ["a", "b", 0, None, "b", None]},
+        {},
+        TypeError,
+        r"y must hold strings or numbers, got both",
+    ),
     ({"y": np.full(6, -1)}, {}, ValueError, "at least 2 classes, got 0 classes"),
     ({}, {"p": 0.0}, ValueError, r"p must lie in \(0, 1\], got 0.0"),
     ({}, {"q": 2.0}, ValueError, r"q must lie in \[0, 1\], got 2.0"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 
 import numpy as np
@@ -111,6 +112,11 @@ REFUSED = [
     ({"y": WORDS[:3]}, ValueError, "must list 3 examples"),
     ({"y": ["no"] * 12}, ValueError, r"y must show at least 2 classes, got \['no'\]"),
     ({"y": [None, *WORDS[1:]]}, ValueError, "y must have no missing value, got 1"),
+    ({"y": [math.nan, *WORDS[1:]]}, ValueError, "y must have no missing value, got 1"),
+    ({"y": ("no", pd.NA, *WORDS[2:])}, ValueError, "y must have no missing value, got 1"),
+    ({"group": [*WORDS[1:], math.nan]}, ValueError, "group must have no missing value, got 1"),
+    ({"y": [-1, *WORDS[1:]]}, TypeError, r"y must hold strings or numbers, got both: \[-1, 'may"),
+    ({"group": pd.Series([1, "1"] * 6)}, TypeError, "group must hold strings or numbers, got both"),
     ({"y": np.zeros((12, 2, 2), int)}, ValueError, r"y must be \(n,\) or \(h, n\), got shape"),
     ({"y": [[1, 2], [1]]}, ValueError, "got rows of several lengths"),
     ({"y": pd.date_range("2020", periods=12)}, TypeError, "y must hold strings, numbers"),
@@ -181,7 +187,7 @@ def test_every_row_of_a_class_is_as_likely_as_another():
 
 
 @settings(max_examples=60, deadline=None)
-@given(st.floats(0, 1), st.floats(0, 1), st.integers(1, 40), st.integers(0, 2**31))
+@given(st.floats(0, 1), st.floats(0, 1), st.integers(1, 36), st.integers(0, 2**31))
 def test_shares_of_the_minority_are_exact(labeled, pool, n, seed):
     minority = int((GROUP == "few").sum())
     split = WHOLE.split(
@@ -247,6 +253,7 @@ def test_heads_of_their_own_cannot_be_split_again():
 
 
 NAMED = pd.DataFrame(X, index=list("abcdefghijkl"))
+COUNTED = pd.DataFrame(X[[*range(12), *range(12)]])
 HOLES = np.ma.masked_array(X, mask=X > 1)
 
 
@@ -255,6 +262,16 @@ HOLES = np.ma.masked_array(X, mask=X > 1)
     [
         ({"weak": NAMED, "strong": NAMED[::-1]}, ValueError, "strong must have its rows in the or"),
         ({"strong": NAMED, "y": pd.Series(WORDS, NAMED.index[::-1])}, ValueError, "y must have"),
+        (
+            {"strong": COUNTED[5:17], "y": pd.Series(WORDS * 2)[6:18]},
+            ValueError,
+            "y must have its rows in the order of strong: use .loc, or .reset_index",
+        ),
+        (
+            {"weak": COUNTED[:12], "strong": NAMED, "y": pd.Series(WORDS, list("lmnopqrstuvw"))},
+            ValueError,
+            "y must have its rows in the order of strong",
+        ),
         (
             {"strong": HOLES},
             ValueError,
@@ -285,9 +302,12 @@ def test_what_would_be_read_wrongly_is_refused(change, error, message):
 
 
 def test_rows_are_taken_by_their_place():
-    for index in (NAMED.index, range(12), [0] * 12):
+    for index in (NAMED.index, range(12), [0] * 12, list("mnopqrstuvwx")):
         table = NAMED.set_axis(index)
         torch.testing.assert_close(made(weak=NAMED, strong=table).strong, torch.from_numpy(X))
+    # What was scaled and put into a new table has its rows numbered anew.
+    anew = pd.DataFrame(COUNTED[5:17].to_numpy())
+    assert made(strong=anew, y=pd.Series(WORDS * 2)[5:17]).strong.shape == (12, 3)
     twice = pd.concat([NAMED, NAMED], axis=1)  # of columns that share their names
     assert made(strong=twice).strong.shape == (12, 6)
     assert made(strong=np.ma.masked_array(X)).strong.shape == (12, 3)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
+from itertools import combinations
 from typing import Any
 
 import numpy as np
@@ -23,16 +24,21 @@ def check_tensor(name: str, value: Any) -> None:
 
 
 def check_rows(**given: Any) -> None:
-    """Refuse tables of pandas whose rows have the same names in another order.
+    """Refuse tables of pandas whose rows have the same names in another order, or some of them.
 
-    Rows are taken by their place, as scikit-learn does it, and would not belong together.
+    Rows are taken by their place, as scikit-learn does it, and would not belong together. Names
+    0..n-1 in order are what pandas gives to any table: they may be a part of another's by chance.
     """
     named = {name: v.index for name, v in given.items() if isinstance(v, pd.DataFrame | pd.Series)}
-    for name, index in named.items():
-        first = next(iter(named))
-        other = named[first]
-        if len(index) == len(other) and not index.equals(other) and set(index) == set(other):
-            raise ValueError(f"{name} must have its rows in the order of {first}: use .loc")
+    for (first, one), (name, other) in combinations(named.items(), 2):
+        if len(one) != len(other) or one.equals(other):
+            continue
+        counted = pd.RangeIndex(len(one))
+        shared = set(one) & set(other)
+        chance = one.equals(counted) or other.equals(counted)
+        if shared and (not chance or shared == set(one) == set(other)):
+            hint = "use .loc, or .reset_index(drop=True) where places count"
+            raise ValueError(f"{name} must have its rows in the order of {first}: {hint}")
 
 
 def plain(value: Any) -> Any:
@@ -41,6 +47,28 @@ def plain(value: Any) -> Any:
         return value
     value = value.detach().cpu()
     return (value.float() if value.dtype == torch.bfloat16 else value).numpy()
+
+
+def unmerged(value: Any) -> NDArray[Any]:
+    """An array of values as they came: of a list, numpy would make words of numbers and NaN."""
+    array = np.asanyarray(value)
+    if array.dtype.kind != "U" or isinstance(value, np.ndarray):
+        return array
+    apart = np.array(value, dtype=object)
+    return array if all(isinstance(v, str) for v in apart.flat) else apart
+
+
+def of_one_kind(name: str, array: NDArray[Any]) -> NDArray[Any]:
+    """A copy with the dtype of what an array of objects holds.
+
+    Raises:
+        TypeError: if it holds strings and others, of which 1 and "1" would become one.
+    """
+    if array.dtype != object:
+        return array.copy()
+    if len(kinds := {isinstance(v, str): v for v in array.flat}) > 1:
+        raise TypeError(f"{name} must hold strings or numbers, got both: {[*kinds.values()]}")
+    return np.array(array.tolist())
 
 
 def labels(name: str, value: Any, examples: Sequence[int] = ()) -> NDArray[Any]:
@@ -52,15 +80,14 @@ def labels(name: str, value: Any, examples: Sequence[int] = ()) -> NDArray[Any]:
     """
     if hasattr(value, "tocsr") or (isinstance(value, Tensor) and value.layout != torch.strided):
         raise TypeError(f"{name} must be dense, got {type(value).__name__}: use .toarray()")
-    value = plain(value)
     try:
-        array = np.asanyarray(value)
+        array = unmerged(plain(value))
     except ValueError:
         raise ValueError(f"{name} must be (n,) or (h, n), got rows of several lengths") from None
     array = _whole(name, array)
     if missing := int(pd.isna(array).sum()):
         raise ValueError(f"{name} must have no missing value, got {missing}")
-    array = np.array(array.tolist()) if array.dtype == object else array.copy()
+    array = of_one_kind(name, array)
     if array.dtype.kind not in "biufU":
         raise TypeError(f"{name} must hold strings, numbers or booleans, got {array.dtype}")
     if array.ndim not in (1, 2) or array.size == 0:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from numbers import Real
 from typing import Any, Literal
 
 import numpy as np
@@ -26,7 +27,7 @@ from sklearn.utils.validation import (
 from torch import Tensor
 from torch.nn.functional import one_hot
 
-from w2s_tutorial._arrays import check_rows, plain
+from w2s_tutorial._arrays import check_rows, of_one_kind, plain, unmerged
 from w2s_tutorial.confidence.retrain import doubt, retrain, rule
 from w2s_tutorial.confidence.selection import By, confidence, kept_by, within_classes
 from w2s_tutorial.heads import fit_logistic
@@ -115,7 +116,8 @@ class WeakToStrongClassifier(ClassifierMixin, BaseEstimator):
         Args:
             X: (n, d) what the student sees.
             y: (n,) strings, integers or booleans; missing (None, NaN) for a row without label,
-                or, where X_weak is given, -1 as in scikit-learn's semi-supervised module.
+                or, where X_weak is given, -1 as in scikit-learn's semi-supervised module. Of the
+                two marks y may hold one; without X_weak, -1 is a class.
             X_weak: (n, d_weak) what the teacher sees. Default: X, which is self-training. Pass it
                 through pipelines and searches by `set_fit_request(X_weak=True)`.
 
@@ -256,15 +258,18 @@ _ROLES = ("weak", "student", "retrained", "baseline")
 
 def _labels(y: Any, *, minus_one: bool) -> tuple[NDArray[Any], NDArray[np.bool_]]:
     """y as one column, and which rows have no label."""
-    y = np.asarray(y) if hasattr(y, "isna") else y
+    y = unmerged(y) if hasattr(y, "isna") or isinstance(y, list | tuple) else y
     labels = column_or_1d(y, warn=True)
     missing = np.asarray(pd.isna(labels), dtype=bool)
     if minus_one and labels.dtype.kind in "ifO":
-        missing |= np.array([isinstance(v, int | float) and v == -1 for v in labels.tolist()], bool)
+        marked = np.array([isinstance(v, Real) and v == -1 for v in labels.tolist()], bool)
+        if missing.any() and marked.any():
+            raise ValueError("y must mark rows without label by None and NaN or by -1, got both")
+        missing |= marked
     if missing.all():
         raise ValueError("y must label at least 2 classes, got 0 classes")
     if labels.dtype == object:  # numbers among None are numbers
-        natural = np.array(labels[~missing].tolist())
+        natural = of_one_kind("y", labels[~missing])
         natural = natural if natural.dtype.kind in "biu" else labels[~missing]
         filled = np.empty(labels.shape, natural.dtype)
         filled[~missing], filled[missing] = natural, natural[0]
