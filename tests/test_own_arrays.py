@@ -207,6 +207,9 @@ def test_a_minority_is_named_or_coded_and_may_be_several_groups():
     assert torch.equal(
         by_name.rows["test"], plain.split(20, 20, 20, minority=code, **both).rows["test"]
     )
+    for kind in (np.array, pd.Series, pd.Index, set):
+        again = WHOLE.split(20, 20, 20, minority=kind(["few"]), **both)
+        assert torch.equal(by_name.rows["test"], again.rows["test"])
     everyone = WHOLE.split(20, 20, 20, minority=["few", "many"], draws=1, seed=0)
     assert len(everyone.labeled) == 20
 
@@ -240,11 +243,28 @@ def test_overlap_is_what_pairs_of_draws_share():
         ((5, 5, 5), {"minority": "few", "share": 1.5}, r"share must lie in \[0, 1\]"),
         ((5, 5, 5), {"minority": "few", "share": {"train": 0.5}}, r"share must lie in \[0, 1\]"),
         ((5, 5, 5), {"share": 0.5}, "share needs minority"),
+        (
+            (5, 5, 5),
+            {"minority": [], "share": 0.4},
+            "labeled needs 2 examples of the minority, 0 are",
+        ),
+        ((5, 5, 5), {"minority": "few", "share": "0.2"}, r"share must lie in \[0, 1\]"),
+        ((5, 5, 5), {"minority": "few", "share": [0.1] * 3}, r"share must lie in \[0, 1\]"),
+        ((5, 5, 5), {"minority": "few", "share": {"pool": None}}, r"share must lie in \[0, 1\]"),
     ],
 )
 def test_impossible_splits_are_refused(sizes, change, message):
     with pytest.raises(ValueError, match=message):
         WHOLE.split(*sizes, **{"seed": 0, **change})
+
+
+def test_a_minority_without_members_has_none_to_give():
+    many = WHOLE[torch.from_numpy(GROUP == "many")]
+    for share in (0.5, {"pool": 1.0}):
+        with pytest.raises(ValueError, match=r"needs \d+ examples of the minority, 0 are left"):
+            many.split(20, 20, 20, seed=0, minority="few", share=share)
+    plain, without = (many.split(9, 9, 9, seed=0, minority=who) for who in (None, "few"))
+    assert all(torch.equal(plain.rows[part], without.rows[part]) for part in plain.rows)
 
 
 def test_heads_of_their_own_cannot_be_split_again():

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from numbers import Integral
+from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
@@ -206,7 +206,7 @@ class Sample:
         counts = _counts(sizes, few, _shares(share, minority))
         found: dict[str, list[Tensor]] = {part: [] for part in PARTS}
         label = self.target[0].argmax(-1)
-        for kind, name in enumerate(("sample", "minority") if few.any() else ("sample",)):
+        for kind, name in enumerate(("majority" if few.any() else "sample", "minority")):
             inside = few == bool(kind)
             strata = [(inside & (label == code)).nonzero().flatten() for code in label.unique()]
             left = torch.tensor([len(rows) for rows in strata])
@@ -214,7 +214,6 @@ class Sample:
             for part in PARTS:
                 n, there = counts[part][kind], int(left.sum())
                 if n > there:
-                    name = "majority" if few.any() and not kind else name
                     raise ValueError(f"{part} needs {n} examples of the {name}, {there} are left")
                 for stratum, take in enumerate(_in_proportion(left, n)):
                     end = int(left[stratum])
@@ -268,6 +267,7 @@ def _members(sample: Sample, minority: Any) -> Tensor:
     """(n,) whether an example belongs to the minority, which names groups or their codes."""
     if minority is None:
         return torch.zeros_like(sample.group, dtype=torch.bool)
+    minority = minority.tolist() if hasattr(minority, "tolist") else minority
     wanted = list(minority) if isinstance(minority, list | tuple | set) else [minority]
     codes: dict[Any, int] = {name: code for code, name in enumerate(sample.groups)}
     codes = codes or {code: code for code in sample.group.unique().tolist()}
@@ -283,7 +283,8 @@ def _shares(share: float | Mapping[str, float] | None, minority: Any) -> dict[st
     if minority is None:
         raise ValueError(f"share needs minority: whose share it is, got {share}")
     shares = dict(share) if isinstance(share, Mapping) else dict.fromkeys(PARTS, share)
-    if not set(shares) <= set(PARTS) or not all(0 <= value <= 1 for value in shares.values()):
+    sound = all(isinstance(value, Real) and 0 <= value <= 1 for value in shares.values())
+    if not sound or not set(shares) <= set(PARTS):
         raise ValueError(f"share must lie in [0, 1], one number or by part {PARTS}, got {share}")
     return shares
 
