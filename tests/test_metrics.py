@@ -104,6 +104,24 @@ def test_a_gap_of_exactly_nothing_is_no_gap():
     assert metrics.pgr(flat, flat + 0.125, flat).isnan()
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("heads", [3, 14, 200])
+def test_a_gap_that_is_rounding_is_no_gap(dtype, heads):
+    """Means of the same values in another order differ in their last digits, and in nothing."""
+    g = torch.Generator().manual_seed(0)
+    weak = torch.randint(500, 1000, (500, heads), generator=g).to(dtype) / 999
+    order = torch.rand(weak.shape, generator=g).argsort(-1)
+    ceiling = weak.gather(-1, order).T.contiguous().T
+    assert (weak.mean(-1) != ceiling.mean(-1)).any()
+    assert metrics.pgr(weak, weak + 0.01, ceiling).isnan().all()
+
+
+@pytest.mark.parametrize("right", [0.5, 0.9, 1 - 1e-6])
+def test_one_example_of_a_million_is_a_gap(right):
+    weak = torch.full((20,), right)
+    assert metrics.pgr(weak, weak + 1e-6, weak + 1e-6) == 1
+
+
 def test_labels_may_be_integers_of_any_width():
     output, target, group = outputs(c=3)
     label = target.argmax(-1)

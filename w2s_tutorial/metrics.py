@@ -177,7 +177,8 @@ def pgr(weak: Tensor, student: Tensor, ceiling: Tensor, *, min_gap: float = 0.0)
 
     Args:
         weak, student, ceiling: (..., h), one value per head.
-        min_gap: below this absolute gap between ceiling and weak the answer is NaN.
+        min_gap: below this absolute gap between ceiling and weak the answer is NaN, as it is
+            where the gap may be rounding: up to 6 units in the last place of the larger mean.
 
     Returns:
         (...): a scalar for (h,) inputs.
@@ -188,7 +189,11 @@ def pgr(weak: Tensor, student: Tensor, ceiling: Tensor, *, min_gap: float = 0.0)
     """
     weak, student, ceiling = _means(weak=weak, student=student, ceiling=ceiling)
     gap = ceiling - weak
-    return torch.where(gap.abs() > min_gap, (student - weak) / gap, math.nan)
+    # Rounded values, their sum and its quotient put means of equal totals up to 3.6 eps apart (in
+    # 1e7 trials of 1 to 1e5 heads). One example of 1e6 is 8 eps of single precision, and counts.
+    rounding = 6 * torch.finfo(gap.dtype).eps * torch.maximum(weak.abs(), ceiling.abs())
+    real = (gap.abs() > rounding) & (gap.abs() > min_gap)
+    return torch.where(real, (student - weak) / gap, math.nan)
 
 
 def opr(student_risk: Tensor, baseline_risk: Tensor) -> Tensor:
