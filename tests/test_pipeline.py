@@ -238,6 +238,33 @@ def test_a_report_of_real_targets_is_of_squared_errors():
     assert report["mean"]["OPR"] == pytest.approx(float(risk["baseline"] / risk["student"]))
 
 
+def test_a_report_of_no_gap_but_rounding_has_no_ratio():
+    """A teacher whose features the student has, among noise: as good as the ceiling on average."""
+    g = np.random.default_rng(7)
+    weak = g.normal(size=(300, 3))
+    label = (weak[:, 0] + g.normal(size=300) > 0).astype(int)
+    strong = np.c_[weak, g.normal(size=(300, 2))]
+    whole = Sample.from_arrays(weak=weak, strong=strong, y=label)
+    labeled, pool, test = whole.split(60, 150, 30, seed=7, draws=6)
+    report = weak_to_strong(labeled, pool, fit="ridge", l2=0.01, pseudo_label=hard).report(test)
+    assert abs(report["mean"]["weak"] - report["mean"]["ceiling"]) < 1e-6
+    assert report.loc["PGR", ["mean", "low", "high"]].isna().all()
+
+
+@pytest.mark.parametrize("classes", [["b", "a"], ["b", "c"], None])
+def test_a_sample_of_other_classes_is_not_judged(classes):
+    x = np.arange(24.0).reshape(12, 2)
+    y = ["a", "b"] * 6
+    learnt = Sample.from_arrays(weak=x, strong=x, y=y)
+    outcome = weak_to_strong(learnt, learnt, fit="ridge", l2=0.1, pseudo_label=hard)
+    same = Sample.from_arrays(weak=x, strong=x, y=y, classes=["a", "b"])
+    assert torch.equal(outcome.accuracies(same)["weak"], outcome.accuracies(learnt)["weak"])
+    other = Sample(learnt.weak, learnt.strong, learnt.target, classes=tuple(classes or ()))
+    for ask in (outcome.outputs, outcome.accuracies, outcome.report):
+        with pytest.raises(ValueError, match=r"sample must have the classes that were learnt, .'a"):
+            ask(other)
+
+
 REFUSED = [
     ({"fit": "tree"}, r"fit must be a function or one of \['logistic', 'ridge'\], got 'tree'"),
     ({"l2": None}, "l2 must be given with fit='logistic'"),

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Hashable, Mapping
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Literal
 
@@ -32,6 +32,7 @@ class Outcome:
     student: Heads
     baseline: Heads
     ceiling: Heads
+    _classes: tuple[Hashable, ...] = field(default=(), repr=False)
 
     @property
     def failed(self) -> dict[str, dict[int, str]]:
@@ -43,8 +44,14 @@ class Outcome:
         """Role -> outputs (h, n, c) on a sample, each on its own view.
 
         Raises:
-            ValueError: if the sample's features are not as wide as those that were learnt.
+            TypeError: if it is no sample.
+            ValueError: if its classes, or widths of its features, are not those that were learnt.
         """
+        if not isinstance(sample, Sample):
+            raise TypeError(f"sample must be a Sample, got {type(sample).__name__}")
+        if self._classes and sample.classes != self._classes:
+            came = f"{self._classes}, got {sample.classes}"
+            raise ValueError(f"sample must have the classes that were learnt, {came}")
         found = {}
         for role in ROLES:
             view, x = ("weak", sample.weak) if role == "weak" else ("strong", sample.strong)
@@ -242,6 +249,7 @@ def weak_to_strong(
         student=student,
         baseline=_fit("baseline", fitted, labeled.strong, labeled.target),
         ceiling=_fit("ceiling", fitted, seen.strong, seen.target),
+        _classes=labeled.classes,
     )
 
 
