@@ -61,7 +61,7 @@ ARCHITECTURE: dict[str, set[str]] = {
     },
     # running, showing, checking
     "tables": {"_tables", "metrics", "seeds", "storage"},
-    "sweeps": {"", "_tables", "progress", "storage"},
+    "sweeps": {"", "_arrays", "_tables", "progress", "storage"},
     "figures": {"_tables"},
     "variants": {"storage"},
     "checks": {

@@ -50,6 +50,7 @@ def test_values_are_tensors_arrays_lists_or_a_number():
     for value in (1.5, np.float64(1.5), torch.tensor(1.5), np.array(1.5)):
         table = sweep(lambda v: {"weak": v}, {}, v=value)
         assert table[["head", "value"]].to_numpy().tolist() == [[0, 1.5]]
+    assert sweep(lambda: {"weak": torch.ones(2).bfloat16()}, {})["value"].tolist() == [1, 1]
     with_gradient = torch.ones(2, requires_grad=True)
     assert sweep(lambda v: {"weak": v}, {}, v=with_gradient)["value"].tolist() == [1, 1]
 
@@ -62,7 +63,6 @@ def test_values_are_tensors_arrays_lists_or_a_number():
         ({"weak": "0.5"}, "run must return numbers, got <U3 for weak at {'n': 1}"),
         ({"weak": None}, "run must return numbers, got object for weak"),
         ({"weak": [[1], [1, 2]]}, r"run must return \(h,\) values, got \[\[1\], \[1, 2\]\]"),
-        ({"weak": torch.ones(2).bfloat16()}, r"run must return \(h,\) values, got tensor"),
         ({"weak": torch.zeros(2, 2)}, r"run must return \(h,\) values, got \(2, 2\) for weak"),
         ({("weak", "all"): [1]}, "run must name values by role, got"),
         ({torch.ones(1): [1]}, "run must name values by role, got tensor"),
@@ -118,10 +118,17 @@ def test_bad_input_is_named():
         sweep(run, {"n": [1]}, keys="role")
     with pytest.raises(ValueError, match=r"axis \('n', 'eta'\) needs tuples of 2 values, got"):
         sweep(run, {("n", "eta"): [(1, 2), (1, 2, 3)]})
+    with pytest.raises(ValueError, match=r"axis \('n', 'eta'\) needs tuples of 2 values, got 3"):
+        sweep(run, {("n", "eta"): [3]})
+    with pytest.raises(TypeError, match="axis n must be a sequence of names, got 5"):
+        sweep(run, {"n": 5, "eta": [0]})
+    for axis, values in (("n", [1, 2, 1]), (("n", "eta"), [(1, 2), (1, 2)])):
+        with pytest.raises(ValueError, match=r"axis .* must have each value once, got \["):
+            sweep(run, {axis: values})
     with pytest.raises(ValueError, match="axis n must have another name"):
         sweep(run, {("n", "eta"): [(1, 2)], "n": [1]})
     table = sweep(run, {"n": [10], "eta": [0.0]})
-    with pytest.raises(ValueError, match="at least 2 heads"):
+    with pytest.raises(ValueError, match=r"at least 2 heads in .*, got 1 at {'role': 'weak', 'h"):
         summarize(table, ["role", "head"])
     with pytest.raises(ValueError, match="table must be finite in value, got nan"):
         summarize(table.assign(value=np.nan), ["role"])
@@ -131,6 +138,23 @@ def test_bad_input_is_named():
         summarize(table, "role")
     with pytest.raises(ValueError, match=r"table must have columns \['place'\]"):
         summarize(table, ["role"], over=["place"])
+
+
+def test_an_axis_is_read_once():
+    table = sweep(run, {"n": (n for n in (1, 2)), "eta": [0]})
+    assert sorted(set(table["n"])) == [1, 2]
+    with_lists = sweep(lambda sizes: {"weak": [len(sizes)]}, {"sizes": [[1], [1]]})
+    assert len(with_lists) == 2, "what has no hash is not compared"
+
+
+def test_copies_of_heads_narrow_no_interval():
+    table = sweep(run, {"n": [10, 20], "eta": [0.0]})
+    by = ["n", "eta", "role"]
+    with pytest.raises(ValueError, match="1 row per n and eta and role and head, got several"):
+        summarize(pd.concat([table, table]), by)
+    runs = pd.concat([table.assign(seed=seed) for seed in (0, 1)])
+    assert summarize(runs, by, over=["seed"])["heads"].tolist() == [6] * 4
+    assert len(summarize(pd.concat([table] * 2).drop(columns="head"), by)) == 4
 
 
 def test_only_heads_are_pooled():
@@ -146,5 +170,5 @@ def test_only_heads_are_pooled():
     assert each["heads"].tolist() == [4, 4]
     assert each["mean"].tolist() == pytest.approx([0.85, 0.3])
     assert summarize(table.query("where == 'all'"), ["n", "role"])["heads"].tolist() == [2, 2]
-    empty = table.assign(where=[None, np.nan] * 4)
-    assert len(summarize(empty, ["n", "role", "where"], over=["head"])) == 2, "NaN is a place too"
+    empty = table.query("where == 'all'").assign(where=[None, np.nan] * 2)
+    assert len(summarize(empty, ["n", "role", "where"])) == 2, "NaN is a place too"

@@ -187,6 +187,29 @@ def test_a_category_that_nobody_has_is_no_setting():
         pd.testing.assert_frame_equal(one, other.astype({"kind": one["kind"].dtype}))
 
 
+@pytest.mark.parametrize("by", [[], ["d", "d"], ["mean"], ["heads", "d"]])
+def test_settings_have_columns_of_their_own(by):
+    t = table().assign(mean=1, heads=1)
+    for call in (
+        lambda: summarize(t, by, over=["n", "d", "role", "mean", "heads"]),
+        lambda: measured_ratio(t, by, opr, ("student", "weak"), seed=0),
+        lambda: exact_ratio(t, by, opr, ("student", "weak")),
+    ):
+        with pytest.raises(ValueError, match=r"by must name columns, each once and none of \['hea"):
+            call()
+
+
+def test_columns_may_be_numbers():
+    t = table().rename(columns={"d": 0})
+    assert len(summarize(t, [0, "n", "role"])) == 12
+    with pytest.raises(ValueError, match="several values of 0 for one n and role"):
+        summarize(t, ["n", "role"])
+    with pytest.raises(ValueError, match="several values of n for one 0 and role"):
+        summarize(t, [0, "role"])
+    with pytest.raises(ValueError, match="1 row per 0 and n and role and head"):
+        summarize(pd.concat([t, t]), [0, "n", "role"])
+
+
 def test_no_table_and_columns_of_one_name_are_refused():
     table = pd.DataFrame([["a", 1.0, 2.0], ["a", 2.0, 3.0]], columns=["role", "value", "value"])
     with pytest.raises(ValueError, match=r"name its columns differently, got .'value'. twice"):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 from pandas import DataFrame
@@ -13,10 +13,11 @@ def listed(name: str, values: Sequence[str]) -> list[str]:
     """A sequence of names as a list.
 
     Raises:
-        TypeError: for one text, which would be taken for a sequence of letters.
+        TypeError: for no sequence, or one text, which would be taken for a sequence of letters.
     """
-    if isinstance(values, str):
-        raise TypeError(f"{name} must be a sequence of names, got the text {values!r}")
+    if isinstance(values, str) or not isinstance(values, Iterable):
+        came = f"the text {values!r}" if isinstance(values, str) else repr(values)
+        raise TypeError(f"{name} must be a sequence of names, got {came}")
     return [*values]
 
 
@@ -61,7 +62,8 @@ def check_table(
             )
     if key and (repeated := table.duplicated([*key])).any():
         same = table.loc[repeated, [*key]].iloc[0].to_dict()
-        raise ValueError(f"{name} must have 1 row per {' and '.join(key)}, got several for {same}")
+        once = " and ".join(map(str, key))
+        raise ValueError(f"{name} must have 1 row per {once}, got several for {same}")
 
 
 def check_intervals(

@@ -5,7 +5,8 @@ from __future__ import annotations
 import inspect
 import json
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Sized
+from contextlib import suppress
 from functools import partial
 from itertools import product
 from pathlib import Path
@@ -14,9 +15,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
-from torch import Tensor
 
 import w2s_tutorial
+from w2s_tutorial._arrays import plain
 from w2s_tutorial._tables import listed
 from w2s_tutorial.progress import progress
 from w2s_tutorial.storage import code_key, content_key, load_arrays, save_arrays, setting_key
@@ -61,11 +62,12 @@ def sweep(
         Columns: the axes, the keys, `head`, `value`.
 
     Raises:
-        ValueError: if an axis is empty or its name is taken, a result is not one value per head,
-            or run draws from a generator that outlives its call although settings are stored or
-            run side by side; with a store, if version is empty, run has no name of its own, the
-            store is no folder, or a value has no content that could be compared. What run raises
-            is passed on with its setting in a note; settings finished by then are kept.
+        ValueError: if an axis is empty, repeats a value or has a name that is taken, a result is
+            not one value per head, or run draws from a generator that outlives its call although
+            settings are stored or run side by side; with a store, if version is empty, run has no
+            name of its own, the store is no folder, or a value has no content that could be
+            compared. What run raises is passed on with its setting in a note; settings finished
+            by then are kept.
     """
     from joblib import Parallel, delayed, effective_n_jobs
     from joblib.parallel import get_active_backend
@@ -105,13 +107,17 @@ def _settings(
     axes: Mapping[Any, Sequence[Any]], keys: Key, fixed: Mapping[str, Any]
 ) -> list[dict[str, Any]]:
     taken = [*keys, "head", "value", *fixed]
+    axes = {axis: listed(f"axis {axis}", choices) for axis, choices in axes.items()}
     for axis, choices in axes.items():
         names = axis if isinstance(axis, tuple) else (axis,)
-        listed(f"axis {axis}", choices)
         if len(choices) == 0:
             raise ValueError(f"axis {axis} needs at least 1 value, got 0")
-        if wrong := [c for c in choices if axis is names and len(c) != len(names)]:
+        wrong = [c for c in choices if not isinstance(c, Sized) or len(c) != len(names)]
+        if axis is names and wrong:
             raise ValueError(f"axis {axis} needs tuples of {len(names)} values, got {wrong[0]!r}")
+        with suppress(TypeError):  # what has no hash, a list for instance, is not compared
+            if len(set(choices)) < len(choices):
+                raise ValueError(f"axis {axis} must have each value once, got {choices}")
         for name in names:
             if name in taken:
                 raise ValueError(f"axis {name} must have another name: this one is taken")
@@ -161,7 +167,7 @@ def _finish(
 
 def _values(values: Any, where: str) -> np.ndarray:
     try:
-        found = np.asarray(values.detach().cpu() if isinstance(values, Tensor) else values)
+        found = np.asarray(plain(values))
     except (TypeError, ValueError) as problem:  # ragged lists, types that numpy lacks
         raise ValueError(f"run must return (h,) values, got {values!r} {where}") from problem
     if found.dtype.kind not in "biuf":

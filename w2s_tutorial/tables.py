@@ -40,20 +40,23 @@ def summarize(
 
     Raises:
         ValueError: if a column is missing, or differs inside a group and is named neither in by
-            nor in over; a value is not finite, or a setting has fewer than 2 heads.
+            nor in over; a value is not finite, a setting has fewer than 2 heads, or has one twice
+            (where there is a column `head`): copies are no further runs.
     """
-    names = [*listed("by", by), *listed("over", over)]
+    names = [*_settings(by), *listed("over", over)]
     check_table("table", table, finite=["value"], others=names)
     groups = table.groupby([*by], sort=False, dropna=False, observed=True)
     for column in [c for c in table if c not in (*names, "head", "value")]:
-        if (groups[str(column)].nunique(dropna=False) > 1).any():
+        if (groups[[column]].nunique(dropna=False) > 1).any(axis=None):
             raise ValueError(
-                f"table has several values of {column} for one {' and '.join(by)}:"
+                f"table has several values of {column} for one {' and '.join(map(str, by))}:"
                 " select one, name it in by to keep them apart, or in over to pool them"
             )
+    check_table("table", table, key=[*names, "head"] if "head" in table else [])
     summary = groups["value"].agg(mean="mean", spread="sem", heads="size").reset_index()
-    if (summary["heads"] < 2).any():
-        raise ValueError("an interval needs at least 2 heads in every setting, got 1")
+    if len(single := summary.loc[summary["heads"] < 2, [*by]]):
+        where = single.iloc[0].to_dict()
+        raise ValueError(f"an interval needs at least 2 heads in every setting, got 1 at {where}")
     half = t_half_width(summary["spread"], summary["heads"], level=level)
     summary["low"], summary["high"] = summary["mean"] - half, summary["mean"] + half
     return summary[[*by, "mean", "low", "high", "heads"]]
@@ -89,7 +92,7 @@ def measured_ratio(
     """
     generator = generator_of(seed)
     _refuse_accuracies(table, statistic)
-    check_table("table", table, key=[*listed("by", by), "role", "head"], finite=["value"])
+    check_table("table", table, key=[*_settings(by), "role", "head"], finite=["value"])
     statistic = partial(statistic, **options)
     rows = []
     for setting, part in table.groupby([*by], sort=False, dropna=False, observed=True):
@@ -115,7 +118,7 @@ def exact_ratio(
         ValueError: as `measured_ratio`.
     """
     _refuse_accuracies(table, statistic)
-    check_table("table", table, key=[*listed("by", by), "role"], finite=["value"])
+    check_table("table", table, key=[*_settings(by), "role"], finite=["value"])
     settings = table[[*by]].drop_duplicates().reset_index(drop=True)
     risks = _columns(table, [*by], roles)
     return settings.assign(value=statistic(*(risk[:, None] for risk in risks)).numpy())
@@ -165,6 +168,14 @@ def paired_differences(
     half = t_half_width(found["spread"], found["units"], level=level)
     found["low"], found["high"] = found["mean"] - half, found["mean"] + half
     return found[[*by, "mean", "low", "high", "units"]]
+
+
+def _settings(by: Sequence[str]) -> list[str]:
+    """The columns that name a setting, beside those that are added to them."""
+    names, added = listed("by", by), {"value", "mean", "spread", "low", "high", "heads"}
+    if not names or len({*names}) < len(names) or added & {*names}:
+        raise ValueError(f"by must name columns, each once and none of {sorted(added)}, got {by}")
+    return names
 
 
 def _refuse_accuracies(table: DataFrame, statistic: Callable[..., Tensor]) -> None:
