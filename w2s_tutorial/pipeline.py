@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Hashable, Mapping
+import re
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
+from numbers import Real
 from typing import Literal
 
 import pandas as pd
@@ -66,8 +68,12 @@ class Outcome:
 
     def accuracies(self, sample: Sample) -> dict[str, Tensor]:
         """Role -> share of a sample's examples classified correctly (h,); NaN where not fitted."""
-        outputs = self.outputs(sample)
-        return {role: metrics.accuracy(output, sample.target) for role, output in outputs.items()}
+        return self._measured(metrics.accuracy, sample)
+
+    def _measured(self, measure: Callable[..., Tensor], sample: Sample) -> dict[str, Tensor]:
+        """Role -> a value per head (h,), also where all heads share a role."""
+        found = [measure(output, sample.target) for output in self.outputs(sample).values()]
+        return dict(zip(ROLES, torch.broadcast_tensors(*found), strict=True))
 
     def report(self, sample: Sample, *, level: float = 0.95, seed: Seed = 0) -> pd.DataFrame:
         """What to look at first: every role, PGR and OPR on a sample, with intervals over heads.
@@ -85,10 +91,9 @@ class Outcome:
             see `Split.overlap`.
         """
         generator = generator_of(seed)
-        outputs = self.outputs(sample)
-        real = sample.target.shape[-1] == 1
+        real = self.weak.weight.shape[-1] == 1
         measure = metrics.squared_error if real else metrics.accuracy
-        found = torch.stack([measure(output, sample.target) for output in outputs.values()])
+        found = torch.stack([*self._measured(measure, sample).values()])
         found = found[:, found.isfinite().all(0)].cpu()
         weak, student, baseline, ceiling = found
         asked: dict[str, tuple[Callable[..., Tensor], tuple[Tensor, ...]]] = {
@@ -203,7 +208,8 @@ def weak_to_strong(
         in that role; so is its student, if it is the teacher's. `Outcome.failed` lists them.
 
     Raises:
-        TypeError: if labeled or pool is no sample, pseudo_label no function, or l2 no number.
+        TypeError: if labeled or pool is no sample, pseudo_label no function, l2 no number, or a
+            fit of your own returns no Heads.
         ValueError: if an argument is none of those named, the samples disagree in outputs,
             classes, widths or heads, or no head of a role can be fitted: the message says which.
     """
@@ -225,19 +231,27 @@ def weak_to_strong(
         wide = [getattr(sample, view).shape[-1] for sample in (labeled, pool)]
         if wide[0] != wide[1]:
             raise ValueError(f"labeled and pool must agree in the width of {view}, got {wide}")
+    heads = [_heads_of(sample) for sample in (labeled, pool)]
+    if len({*heads, 1}) > 2:
+        raise ValueError(f"labeled and pool must have the same number of heads, or 1, got {heads}")
     seen = pool if ceiling_on == "pool" else join(pool, labeled)
 
-    weak = _fit("weak", fitted, labeled.weak, labeled.target)
+    fit_role = partial(_fit, fitted, labeled.classes)
+    weak = fit_role("weak", labeled.weak, labeled.target)
     said = weak(pool.weak)
     # A teacher that was not fitted says nothing. Its student learns true labels in its place, so
     # that one fit serves all heads, and is then struck out.
     lost = torch.tensor(sorted(weak.failed), dtype=torch.long, device=said.device)
     said[lost] = pool.target.to(said)[lost if len(pool.target) > 1 else lost * 0]
-    label = said if pseudo_label is None else pseudo_label(said)
-    if label.shape != said.shape:
-        came = f"{tuple(label.shape)} from {tuple(said.shape)}"
+    try:
+        label = said if pseudo_label is None else pseudo_label(said)
+    except ValueError as error:
+        raise ValueError(f"pseudo_label cannot label the pool: {error}") from error
+    if not isinstance(label, Tensor) or label.shape != said.shape:
+        shape = tuple(label.shape) if isinstance(label, Tensor) else type(label).__name__
+        came = f"{shape} from {tuple(said.shape)}"
         raise ValueError(f"pseudo_label must return targets of the outputs' shape, got {came}")
-    student = _fit("student", fitted, pool.strong, label)
+    student = fit_role("student", pool.strong, label)
     why = {head: f"by its teacher's labels: {cause}" for head, cause in student.failed.items()}
     why |= {int(i): f"its teacher was not fitted: {weak.failed[int(i)]}" for i in lost}
     if why:
@@ -247,8 +261,8 @@ def weak_to_strong(
     return Outcome(
         weak=weak,
         student=student,
-        baseline=_fit("baseline", fitted, labeled.strong, labeled.target),
-        ceiling=_fit("ceiling", fitted, seen.strong, seen.target),
+        baseline=fit_role("baseline", labeled.strong, labeled.target),
+        ceiling=fit_role("ceiling", seen.strong, seen.target),
         _classes=labeled.classes,
     )
 
@@ -258,18 +272,32 @@ def _named_fit(fit: str | Fit, l2: float | Tensor | None) -> Fit:
         if l2 is not None:
             raise ValueError(f"l2 must be left to a fit of your own, got {l2}")
         return fit
-    if fit not in FITS:
+    if not isinstance(fit, str) or fit not in FITS:
         raise ValueError(f"fit must be a function or one of {sorted(FITS)}, got {fit!r}")
     if l2 is None:
         raise ValueError(f"l2 must be given with fit={fit!r}: a penalty above 0")
-    if isinstance(l2, bool | str):
+    if isinstance(l2, bool) or not isinstance(l2, Real | Tensor):
         raise TypeError(f"l2 must be a number or a tensor, got {l2!r}")
+    if fit == "ridge" and isinstance(l2, Tensor) and l2.dim():
+        raise ValueError(f"l2 must be one number with fit='ridge', got shape {tuple(l2.shape)}")
     return partial(FITS[fit], l2=l2)
 
 
-def _fit(role: str, fit: Fit, x: Tensor, target: Tensor) -> Heads:
-    """A role's heads; where none can be fitted, the error says whose they are."""
+def _heads_of(sample: Sample) -> int:
+    return max(len(v) for v in (sample.target, sample.weak, sample.strong) if v.dim() == 3)
+
+
+def _fit(fit: Fit, classes: Sequence[Hashable], role: str, x: Tensor, target: Tensor) -> Heads:
+    """A role's heads; where some or all cannot be fitted, it is said by the classes' names."""
+
+    def named(why: str) -> str:
+        codes = re.compile(r"(?<=no example of class )\d+(, \d+)*")
+        return codes.sub(lambda m: ", ".join(str(classes[int(c)]) for c in m[0].split(", ")), why)
+
     try:
-        return fit(x, target)
+        heads = fit(x, target)
     except ValueError as error:
-        raise ValueError(f"{role} cannot be fitted: {error}") from error
+        raise ValueError(f"{role} cannot be fitted: {named(str(error))}") from error
+    if not isinstance(heads, Heads):
+        raise TypeError(f"fit must return Heads, got {type(heads).__name__} for {role}")
+    return replace(heads, failed={head: named(why) for head, why in heads.failed.items()})

@@ -40,12 +40,12 @@ class Heads:
     def __call__(self, x: Tensor) -> Tensor:
         """Outputs (h, n, c) on features x: (n, d), seen by every head, or (b, n, d).
 
-        Of b blocks x[i] is seen by heads i h/b to (i + 1) h/b - 1. The outputs have the wider of
-        the two dtypes, of features and of heads.
+        Of b blocks x[i] is seen by heads i h/b to (i + 1) h/b - 1; one head sees them all, and
+        has outputs (b, n, c). They have the wider of the two dtypes, of features and of heads.
         """
         dtype = torch.promote_types(x.dtype, self.weight.dtype)
         x, weight, bias = x.to(dtype), self.weight.to(dtype), self.bias.to(dtype)
-        if x.dim() == 2 or len(x) == len(self):
+        if x.dim() == 2 or len(self) in (1, len(x)):
             return apply(x, weight) + bias
         if len(self) % len(x):
             raise ValueError(f"x must hold blocks that divide {len(self)} heads, got {len(x)}")

@@ -93,7 +93,10 @@ def _fit(
     h, n, c = target.shape
     x = x if x.dim() == 3 else x[None]
     b, d = len(x), x.shape[-1]
-    penalty = torch.as_tensor(l2, dtype=target.dtype, device=target.device).expand(h)
+    penalty = torch.as_tensor(l2, dtype=target.dtype, device=target.device)
+    if penalty.shape not in ((), (1,), (h,)):
+        raise ValueError(f"l2 must be a number or {(h,)}, got shape {tuple(penalty.shape)}")
+    penalty = penalty.expand(h)
     if not (penalty.isfinite().all() and (penalty > 0).all()):
         raise ValueError(f"l2 must be finite and exceed 0, got {l2}")
     if start is not None and start.weight.shape != (h, d, c):
