@@ -105,16 +105,18 @@ def pip(folder, *arguments):
 
 def fill(folder, newest):
     """Install what pyproject.toml asks for: the locked versions, or today's."""
-    quiet = ("install", "--quiet", "-c", "constraints.txt")
+    # Most modules are never imported; those that are get compiled then.
+    install = ("install", "--quiet", "--no-compile")
     if newest:
-        return pip(folder, "install", "--quiet", "--upgrade", "-e", ".[test]")
-    try_torch = [interpreter(folder), "-m", "pip", *quiet, "--dry-run", "--no-deps", "torch"]
+        return pip(folder, *install, "--upgrade", "-e", ".[test]")
+    torch = (*install, "-c", "constraints.txt", "torch")
+    try_torch = [interpreter(folder), "-m", "pip", *torch, "--dry-run", "--no-deps"]
     if subprocess.run(try_torch, cwd=HERE).returncode:
         stop("pip finds no torch (constraints.txt) for this Python and system, or no network")
     # Everything but torch is checked by its hash; torch's file differs by system and CUDA.
-    pip(folder, "install", "--quiet", "--no-deps", "--require-hashes", "-r", "requirements.lock")
-    pip(folder, *quiet, "torch")
-    return pip(folder, "install", "--quiet", "--no-deps", "--no-build-isolation", "-e", ".")
+    pip(folder, *install, "--no-deps", "--require-hashes", "-r", "requirements.lock")
+    pip(folder, *torch)
+    return pip(folder, *install, "--no-deps", "--no-build-isolation", "-e", ".")
 
 
 def doctor(folder):
