@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from numbers import Real
+from numbers import Integral, Real
 from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
 import torch
 from numpy.typing import ArrayLike, NDArray
-from scipy.stats import norm
+from scipy.stats import binomtest, norm
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.metrics import accuracy_score
 from sklearn.model_selection import StratifiedKFold
@@ -85,6 +85,7 @@ class WeakToStrongClassifier(ClassifierMixin, BaseEstimator):
         p_, q_: the settings used.
         roles_: table with a row per role and the columns accuracy, low, high, n: of labelled rows
             that were held out (cross-validated), with Wilson intervals; NaN if there were none.
+            Folds whose teacher did not name every class twice are left out; `advice_` counts them.
         advice_: what the recipe says of this fit, first of all whether the baseline wins.
         n_features_in_, feature_names_in_: of X, as in scikit-learn.
     """
@@ -122,8 +123,10 @@ class WeakToStrongClassifier(ClassifierMixin, BaseEstimator):
                 through pipelines and searches by `set_fit_request(X_weak=True)`.
 
         Raises:
+            TypeError: if y holds strings beside numbers, or a parameter is of another kind.
             ValueError: if shapes disagree, a value is not finite, fewer than two classes are
-                labelled, a parameter is out of range, or the teacher gives the pool one label.
+                labelled, y marks rows without label in two ways, a parameter is out of range, or
+                the teacher names a class less than twice in the pool.
         """
         if y is None:
             name = type(self).__name__
@@ -134,7 +137,8 @@ class WeakToStrongClassifier(ClassifierMixin, BaseEstimator):
         weak = strong
         if X_weak is not None:
             weak = check_array(X_weak, dtype=np.float64, input_name="X_weak", estimator=self)
-        labels, missing = _labels(y, minus_one=X_weak is not None)
+        needed = "at least 2 classes, got 0 classes"
+        labels, missing = _labels(y, needed, minus_one=X_weak is not None)
         check_consistent_length(strong, weak, labels)
         known = labels[~missing]
         assert_all_finite(known, input_name="y")
@@ -157,7 +161,7 @@ class WeakToStrongClassifier(ClassifierMixin, BaseEstimator):
         self.doubt_, self.p_, self.q_ = found.doubt, found.p, found.q
         right = self._held_out(*seen, rows)
         self.roles_ = _table(right, self.level)
-        self.advice_ = _advice(right, self.level, len(pool))
+        self.advice_ = _advice(right, self.level, len(pool), len(rows))
         return self
 
     def predict_proba(self, X: Any) -> NDArray[np.float64]:
@@ -181,9 +185,8 @@ class WeakToStrongClassifier(ClassifierMixin, BaseEstimator):
             ValueError: if no row has one.
         """
         check_is_fitted(self)
-        labels, missing = _labels(y, minus_one=-1 not in self.classes_.tolist())
-        if missing.all():
-            raise ValueError("y must label at least 1 row to score, got none")
+        needed = "at least 1 row to score, got none"
+        labels, missing = _labels(y, needed, minus_one=-1 not in self.classes_.tolist())
         weight = None if sample_weight is None else np.asarray(sample_weight)[~missing]
         said = self.predict(X)[~missing]
         return float(accuracy_score(labels[~missing], said, sample_weight=weight))
@@ -192,6 +195,15 @@ class WeakToStrongClassifier(ClassifierMixin, BaseEstimator):
         if self.predicts not in ("retrained", "student", "baseline"):
             named = "'retrained', 'student' or 'baseline'"
             raise ValueError(f"predicts must be {named}, got {self.predicts!r}")
+        given = {name: getattr(self, name) for name in ("p", "q", "l2", "level", "folds")}
+        for name, value in given.items():
+            kind = Integral if name == "folds" else Real
+            free = value is None and name in ("p", "q")
+            if not free and (isinstance(value, bool) or not isinstance(value, kind)):
+                wanted = "an integer" if kind is Integral else "a number"
+                raise TypeError(f"{name} must be {wanted}, got {value!r}")
+        if not isinstance(self.per_class, bool | np.bool_):
+            raise TypeError(f"per_class must be True or False, got {self.per_class!r}")
         for name, value, low in (("p", self.p, 0.0), ("q", self.q, -1.0)):
             if value is not None and not (low < value <= 1 and value >= 0):
                 ends = "(0, 1]" if name == "p" else "[0, 1]"
@@ -244,7 +256,7 @@ class WeakToStrongClassifier(ClassifierMixin, BaseEstimator):
             for use, test in progress(dealt, of="folds", total=folds):
                 try:
                     taught = self._teach(weak, strong, code, pool, rows, torch.from_numpy(use))
-                except ValueError:  # a teacher of fewer labels that names one class
+                except ValueError:  # a teacher of fewer labels that names not every class
                     continue
                 for role in _ROLES:
                     x = weak if role == "weak" else strong
@@ -256,7 +268,7 @@ class WeakToStrongClassifier(ClassifierMixin, BaseEstimator):
 _ROLES = ("weak", "student", "retrained", "baseline")
 
 
-def _labels(y: Any, *, minus_one: bool) -> tuple[NDArray[Any], NDArray[np.bool_]]:
+def _labels(y: Any, needed: str, *, minus_one: bool) -> tuple[NDArray[Any], NDArray[np.bool_]]:
     """y as one column, and which rows have no label."""
     y = unmerged(y) if hasattr(y, "isna") or isinstance(y, list | tuple) else y
     labels = column_or_1d(y, warn=True)
@@ -267,7 +279,7 @@ def _labels(y: Any, *, minus_one: bool) -> tuple[NDArray[Any], NDArray[np.bool_]
             raise ValueError("y must mark rows without label by None and NaN or by -1, got both")
         missing |= marked
     if missing.all():
-        raise ValueError("y must label at least 2 classes, got 0 classes")
+        raise ValueError(f"y must label {needed}")
     if labels.dtype == object:  # numbers among None are numbers
         natural = of_one_kind("y", labels[~missing])
         natural = natural if natural.dtype.kind in "biu" else labels[~missing]
@@ -292,7 +304,7 @@ def _table(right: dict[str, NDArray[np.float64]], level: float) -> pd.DataFrame:
     return pd.DataFrame.from_dict(rows, orient="index", columns=["accuracy", "low", "high", "n"])
 
 
-def _advice(right: dict[str, NDArray[np.float64]], level: float, pool: int) -> str:
+def _advice(right: dict[str, NDArray[np.float64]], level: float, pool: int, labels: int) -> str:
     if pool == 0:
         return "No row is unlabelled: there is no pool to learn from, and the baseline answers."
     n = len(right["baseline"])
@@ -303,17 +315,19 @@ def _advice(right: dict[str, NDArray[np.float64]], level: float, pool: int) -> s
         )
     best = max(("retrained", "student"), key=lambda role: right[role].mean())
     gain = right[best] - right["baseline"]  # on the same rows, so what is hard for both cancels
-    z = float(norm.ppf(0.5 + level / 2))
-    mean, half = gain.mean(), z * gain.std(ddof=1) / math.sqrt(n)
-    seen = f"{100 * mean:+.1f} ± {100 * half:.1f} points on {n} held-out labels"
-    if mean + half < 0:
+    wins, losses = int((gain > 0).sum()), int((gain < 0).sum())
+    seen = f"{100 * gain.mean():+.1f} points on {n} held-out labels, {wins} won and {losses} lost"
+    if n < labels:
+        seen += f"; {labels - n} left out, without which the teacher did not name every class twice"
+    # The exact sign test: an interval from the spread would have no width where all rows agree.
+    if wins == losses or binomtest(wins, wins + losses).pvalue > 1 - level:
+        return (
+            f"The held-out labels do not decide between baseline and {best} student ({seen}): "
+            "label more rows, or stay with the baseline, the simpler of the two."
+        )
+    if losses > wins:
         return f"The baseline wins ({best} {seen}): stop here, predict with predicts='baseline'."
-    if mean - half > 0:
-        return f"The {best} student beats the baseline ({seen}): predict with predicts='{best}'."
-    return (
-        f"The held-out labels do not decide between baseline and {best} student ({seen}): "
-        "label more rows, or stay with the baseline, the simpler of the two."
-    )
+    return f"The {best} student beats the baseline ({seen}): predict with predicts='{best}'."
 
 
 def _standardised(x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
