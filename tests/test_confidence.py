@@ -196,6 +196,17 @@ def test_a_class_that_would_be_lost_is_represented():
     retrain(x, label, score, **dict(zip(("p", "q", "l2"), cell, strict=True)))
 
 
+def test_settings_are_tensors():
+    x = torch.randn(1, 50, 2, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    label = one_hot((x[..., 0] > 0).long(), 2).double()
+    p, q, l2 = tensors([0.5], [0.7], [0.1])
+    asked = x, label, x[..., 0].abs()
+    single = retrain(*asked, p=p[0], q=q[0], l2=l2[0])
+    assert torch.equal(single.weight, retrain(*asked, p=p, q=q, l2=l2).weight)
+    with pytest.raises(TypeError, match=r"q must be a tensor \(m,\) or \(b, m\), got 0.7"):
+        retrain(*asked, p=p, q=0.7, l2=l2)
+
+
 def test_doubt_is_none_for_a_line_and_a_half_for_dice():
     g = torch.Generator().manual_seed(0)
     x = torch.randn(20, 300, 4, generator=g, dtype=torch.float64)

@@ -44,6 +44,14 @@ def test_heads_do_not_interact(own):
     torch.testing.assert_close(together.bias[2:3], alone.bias, rtol=1e-10, atol=1e-12)
 
 
+def test_features_may_come_from_an_inference_mode():
+    x, target, _ = problem(h=2)
+    with torch.inference_mode():
+        features, soft = x + 0, target + 0
+    found = fit_gradient(features, soft, squared, steps=3, lr=0.1)
+    assert torch.equal(found.weight, fit_gradient(x, target, squared, steps=3, lr=0.1).weight)
+
+
 def test_masked_examples_do_not_count():
     x, target, _ = problem(h=2)
     keep = torch.ones(2, 40, dtype=torch.bool)

@@ -10,7 +10,7 @@ from sklearn.linear_model import LogisticRegression
 
 from w2s_tutorial.heads.linear import Heads, fit_gradient
 from w2s_tutorial.heads.logistic import fit_logistic
-from w2s_tutorial.losses import cross_entropy
+from w2s_tutorial.losses import cross_entropy, generalized_cross_entropy
 
 
 def problem(n=300, d=12, c=2, h=3, *, own=False, seed=0):
@@ -62,6 +62,15 @@ def test_shifted_and_correlated_features():
     x = x @ torch.randn(20, 20, generator=g, dtype=torch.float64) + 50
     heads = fit_logistic(x, target, l2=1e-3)
     assert relative_error(heads, 2, scikit_learn(x, target[2], 1e-3)) < 1e-4
+
+
+@pytest.mark.parametrize("loss", [cross_entropy, generalized_cross_entropy(0.5)])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_columns_whose_squares_overflow_are_named(loss, dtype):
+    x, target, _ = problem(d=4)
+    x[:, [1, 3]] *= 1e22
+    with pytest.raises(ValueError, match=r"below 1e15, got more in the columns \[1, 3\]"):
+        fit_logistic(x.to(dtype), target.to(dtype), l2=0.1, loss=loss)
 
 
 def test_each_head_has_its_own_penalty_and_weights():

@@ -249,6 +249,8 @@ def test_a_statistic_that_averages_over_draws_is_refused():
     values = torch.rand(5, generator=torch.Generator().manual_seed(0))
     with pytest.raises(ValueError, match=r"statistic must return a number for each draw, got sha"):
         metrics.bootstrap_interval(lambda v: v.mean(), values, seed=0)
+    with pytest.raises(ValueError, match="repeats must be at least 1, got 0"):
+        metrics.bootstrap_interval(lambda v: v.mean(-1), values, seed=0, repeats=0)
     low, high = metrics.bootstrap_interval(lambda v: v.mean(-1), values, seed=0)
     assert low < values.mean() < high
 

@@ -121,6 +121,13 @@ REFUSED = [
     ({"y": [[1, 2], [1]]}, ValueError, "got rows of several lengths"),
     ({"y": pd.date_range("2020", periods=12)}, TypeError, "y must hold strings, numbers"),
     ({"group": X[:, 0]}, ValueError, "group must hold strings, integers or booleans, got float64"),
+    (
+        {"strong": [[1, 2], [1]] * 6},
+        ValueError,
+        r"strong must be \(n, d\) numbers: .*inhomogeneous",
+    ),
+    ({"classes": 2}, TypeError, "classes must be a sequence of names, got 2"),
+    ({"classes": "noyes"}, TypeError, "classes must be a sequence of names, got 'noyes'"),
     ({"classes": ["no", "no"]}, ValueError, "classes must differ"),
 ]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from itertools import combinations
 from typing import Any
 
@@ -103,7 +103,7 @@ def numbers(name: str, value: Any) -> Tensor:
 
     Raises:
         TypeError: if they are sparse, or no numbers; the message names columns of words.
-        ValueError: if a table or a masked array lacks a value.
+        ValueError: if a table or a masked array lacks a value, or rows differ in length.
     """
     if hasattr(value, "tocsr") or (isinstance(value, Tensor) and value.layout != torch.strided):
         raise TypeError(f"{name} must be dense, got {type(value).__name__}: use .toarray()")
@@ -118,7 +118,11 @@ def numbers(name: str, value: Any) -> Tensor:
             raise TypeError(f"{name} must hold numbers, got others in the columns {words}: {hint}")
         if missing := int(value.isna().sum().sum()):
             raise ValueError(f"{name} must have no missing value, got {missing}")
-    array = _whole(name, np.asanyarray(value))
+    try:
+        array = np.asanyarray(value)
+    except ValueError as error:
+        raise ValueError(f"{name} must be (n, d) numbers: {error}") from None
+    array = _whole(name, array)
     try:
         kept = array.dtype.kind == "f" and array.dtype.itemsize < 8
         wanted = np.dtype(f"f{array.dtype.itemsize}") if kept else np.dtype(np.float64)
@@ -144,8 +148,11 @@ def coded(
     """Codes of the values' shape, and what each one stands for: names, or the values sorted.
 
     Raises:
+        TypeError: if names are no sequence.
         ValueError: if names repeat, or a value is none of them.
     """
+    if isinstance(names, str) or not isinstance(names, Iterable | None):
+        raise TypeError(f"classes must be a sequence of names, got {names!r}")
     known = pd.Index(np.unique(values) if names is None else list(names))
     if not known.is_unique:
         raise ValueError(f"classes must differ, got {known.tolist()}")

@@ -256,7 +256,7 @@ def bootstrap_interval(
 
     Raises:
         ValueError: if samples list different numbers of heads, or fewer than 2; if statistic
-            averages over draws.
+            averages over draws, level leaves (0, 1) or repeats is below 1.
     """
     generator = generator_of(seed)
     for sample in samples:
@@ -267,6 +267,8 @@ def bootstrap_interval(
         raise ValueError(f"samples must list the same heads, at least 2, got {sorted(sizes)}")
     if not 0 < level < 1:
         raise ValueError(f"level must lie in (0, 1), got {level}")
+    if repeats < 1:
+        raise ValueError(f"repeats must be at least 1, got {repeats}")
     draw = torch.randint(size[0], (repeats, size[0]), generator=generator)
     values = statistic(*(sample[draw.to(sample.device)] for sample in samples))
     if values.shape != (repeats,):

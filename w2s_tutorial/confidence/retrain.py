@@ -44,6 +44,7 @@ def retrain(
         tol: see `fit_logistic`.
 
     Raises:
+        TypeError: if p, q or l2 is no tensor.
         ValueError: if score and label list no examples, or not the same; as `keep_top` and
             `fit_logistic`.
     """
@@ -53,7 +54,11 @@ def retrain(
             f"score (b, n) and label (b, n, c) must list the same examples, got {came}"
         )
     b, n, c = label.shape
-    p, q, l2 = (value.expand(b, -1) for value in torch.broadcast_tensors(p, q, l2))
+    for name, value in (("p", p), ("q", q), ("l2", l2)):
+        if not isinstance(value, Tensor):
+            raise TypeError(f"{name} must be a tensor (m,) or (b, m), got {value!r}")
+    p, q, l2 = torch.broadcast_tensors(*torch.atleast_1d(p, q, l2))
+    p, q, l2 = (value.expand(b, -1) for value in (p, q, l2))
     m = p.shape[1]
     keep = kept_by(score.repeat_interleave(m, 0), label.repeat_interleave(m, 0), p.flatten())
     if start is not None:

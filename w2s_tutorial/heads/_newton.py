@@ -202,9 +202,12 @@ def _length(
 
 
 def check_scale(gram: Tensor) -> None:
-    """Refuse features whose squares leave single precision."""
+    """Refuse features whose squares (b, d + 1) or products (b, d + 1, d + 1) overflow."""
     if not bool(gram.isfinite().all()):
-        raise ValueError("x must have a scale whose squares single precision holds: below 1e15")
+        squares = gram if gram.dim() == 2 else gram.diagonal(dim1=-2, dim2=-1)
+        columns = (~squares.isfinite().all(0)).nonzero().flatten().tolist()
+        wanted = "a scale whose squares single precision holds, below 1e15"
+        raise ValueError(f"x must have {wanted}, got more in the columns {columns}")
 
 
 def dot(a: Tensor, b: Tensor) -> Tensor:

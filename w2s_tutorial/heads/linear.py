@@ -93,7 +93,11 @@ def fit_gradient(
         ValueError: if shapes disagree, values are not finite, a head keeps no example, or the
             loss stops being finite (lr too large).
     """
-    x, target, share = check_inputs(x, target, example_weight)
+    # Autograd does not keep tensors of an inference mode, which features may be.
+    x, target, share = (
+        value.clone() if value.is_inference() else value
+        for value in check_inputs(x, target, example_weight)
+    )
     if steps < 1:
         raise ValueError(f"steps must be at least 1, got {steps}")
     h, _, c = target.shape
