@@ -93,7 +93,7 @@ def labels(name: str, value: Any, examples: Sequence[int] = ()) -> NDArray[Any]:
     if array.ndim not in (1, 2) or array.size == 0:
         raise ValueError(f"{name} must be (n,) or (h, n), got shape {array.shape}")
     if array.ndim == 2 and array.shape[1] not in examples and array.shape[0] in examples:
-        hint = "a column is a label each, and one-hot rows are argmax(1) of them"
+        hint = "a column is a label each, one-hot rows are argmax(1), of real targets take one"
         raise ValueError(f"{name} must be (n,) or (h, n), got shape {array.shape}: {hint}")
     return array
 

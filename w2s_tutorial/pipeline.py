@@ -200,8 +200,8 @@ def weak_to_strong(
         l2: the penalty of a named fit, above 0.
         pseudo_label: weak outputs on the pool (h, n, c) -> the student's targets: `hard` or
             `soft`. None leaves them as they are, for regression.
-        ceiling_on: published code differs here, so it is said each time. "pool" gives student and
-            ceiling the same examples; "pool and labeled" gives the ceiling all there are.
+        ceiling_on: published code differs here. "pool" gives student and ceiling the same
+            examples; "pool and labeled" gives the ceiling all there are.
 
     Returns:
         The four roles. A head that cannot be fitted, because it does not see every class, is NaN

@@ -133,7 +133,7 @@ class Sample:
             weak: (n, d_weak) numbers, what the weak model sees; or (h, n, d_weak).
             strong: (n, d_strong), what student, baseline and ceiling see; or (h, n, d_strong).
             y: (n,) or (h, n). Strings, integers or truth values are labels; floats are real
-                targets, with c = 1, unless `classes` is given.
+                targets, one for each example (c = 1), unless `classes` is given.
             group: (n,) or (h, n) strings, integers or truth values: whom to report apart.
             classes: the classes in the order they shall have. Default: those of y, sorted.
 
@@ -186,7 +186,7 @@ class Sample:
             n_labeled, n_pool, n_test: examples of each part, at least 1.
             seed: integer or generator, consumed.
             draws: how many splits; the h axis of the parts.
-            minority: name or code of a group, or a list of them, that counts as the minority.
+            minority: name of a group (its code, if groups have no names), or several, in a list.
             share: the minority's share, in [0, 1], of every part, or of the parts that a mapping
                 names ("labeled", "pool", "test"): round(share * n) examples of a part. Elsewhere
                 the minority keeps the share that it has in the sample.
@@ -264,7 +264,7 @@ class Split:
 
 
 def _members(sample: Sample, minority: Any) -> Tensor:
-    """(n,) whether an example belongs to the minority, which names groups or their codes."""
+    """(n,) whether an example belongs to the minority."""
     if minority is None:
         return torch.zeros_like(sample.group, dtype=torch.bool)
     minority = minority.tolist() if hasattr(minority, "tolist") else minority
