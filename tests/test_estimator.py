@@ -16,7 +16,7 @@ from sklearn.base import clone
 from sklearn.datasets import load_breast_cancer
 from sklearn.exceptions import SkipTestWarning
 from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import GridSearchCV, StratifiedKFold
+from sklearn.model_selection import GridSearchCV, KFold, StratifiedKFold
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import check_estimator
@@ -239,6 +239,18 @@ def test_searches_pass_the_weak_view_along():
         alone = WeakToStrongClassifier(p=p, folds=0)
         alone.fit(scale.transform(strong[train]), y[train], weak[train])
         assert alone.score(scale.transform(strong[test]), y[test]) == pytest.approx(score)
+
+
+@pytest.mark.parametrize("missing", [None, math.nan])
+@pytest.mark.parametrize("names", [np.array([0, 1], object), WORDS.astype(object)])
+def test_searches_take_missing_labels_if_they_are_given_folds(names, missing):
+    """As the page on one's own data has it."""
+    strong, y, _ = blobs(0, weak_noise=0.5, labelled=200, n=300)
+    marked = pd.Series(np.where(y < 0, missing, names[y.clip(0)])).tolist()
+    model = WeakToStrongClassifier(folds=0)
+    folds = KFold(2, shuffle=True, random_state=0)
+    search = GridSearchCV(model, {"p": [0.5]}, cv=folds, error_score="raise").fit(strong, marked)
+    assert search.best_score_ > 0.8
 
 
 BASE = {"X_weak": np.eye(6), "X": np.eye(6), "y": np.array([0, 1, 0, 1, -1, -1])}
