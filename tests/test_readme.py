@@ -22,8 +22,10 @@ def block(language: str, number: int = 0) -> str:
 def test_the_example_prints_what_it_says():
     printed = io.StringIO()
     with contextlib.redirect_stdout(printed):
-        exec(compile(block("python"), "README.md", "exec"), {})
+        exec(compile(block("python"), "README.md", "exec"), found := {})
     assert printed.getvalue() == block("text")
+    opr = found["outcome"].report(found["test"]).loc["OPR"]
+    assert opr["high"] < 1, "as the text below it says, the baseline is ahead"
 
 
 def test_the_example_runs_from_an_installed_package(tmp_path: Path):
