@@ -146,6 +146,7 @@ def paid(alone, taught, teacher, ratio):
         (lambda a, t, n, r: n / (a - t * (1 + r / 3)), "the smaller model"),
         (lambda a, t, n, r: (a - t * (1 + r / 3)) / (n * r), "Upside down"),
         (lambda a, t, n, r: n * r / (a - t * (1 + r / 3)), "never pays"),
+        (lambda a, t, n, r: n * r / (a - t * (1 + r / 3)) if a > t else math.inf, "asking eats"),
     ],
 )
 def test_check_paid_back(wrong, hint):

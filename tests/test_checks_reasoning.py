@@ -121,7 +121,8 @@ def test_scattered_names_the_slip(first, second, hint):
 def table():
     """Three seeds; stage two wins in two of them over all, in one where five digits are large."""
     rows = []
-    for level, gains in ((-1, (0.1, 0.1, -0.1)), (4, (0.1, -0.1, -0.1))):
+    whole = (0.1, 0.1, -0.1)
+    for level, gains in ((-1, whole), (0, whole), (4, (0.1, -0.1, -0.1))):
         for seed, gain in enumerate(gains):
             for arm, value in (("one", 0.5), ("two", 0.5 + gain)):
                 rows.append({"seed": seed, "arm": arm, "large": level, "right": value})
@@ -147,6 +148,8 @@ def test_audit():
         (count("one", "two"), "the seeds of the opposite"),
         (count(level=4), "Not 1 of 3"),
         (lambda table: (3, 6), "large` -1"),
+        (lambda table: (2, 3), "another table"),
+        (count(level=0), "another table"),
     ],
 )
 def test_audit_names_the_slip(wrong, hint):

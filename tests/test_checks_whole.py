@@ -8,9 +8,9 @@ from w2s_tutorial.checks import whole as checks
 from w2s_tutorial.checks._common import CheckError
 
 
-def auxiliary(output, target, a, *, half=False, leak=False, both=False):
+def auxiliary(output, target, a, *, half=False, leak=False, both=False, cut=False):
     odds = output[:, 1] - output[:, 0]
-    quota = int(target[:, 1].sum())
+    quota = int(target[:, 1].sum() if cut else target[:, 1].sum().round())
     own = one_hot((odds.argsort(descending=True).argsort() < quota).long(), 2).double()
     if half:
         own = one_hot(output.argmax(-1), 2).double()
@@ -29,6 +29,7 @@ def test_check_auxiliary_passes_the_right_loss():
     [
         (lambda o, t, a: auxiliary(o, t, a, half=True), "Harden by rank"),
         (lambda o, t, a: auxiliary(o, t, a, leak=True), "no gradient may pass"),
+        (lambda o, t, a: auxiliary(o, t, a, cut=True), "rounded, not cut off"),
         (lambda o, t, a: auxiliary(o, t, a, both=True), "add up to 1"),
         (lambda o, t, a: auxiliary(o, t, 1 - a), "With weight 0 it is cross-entropy"),
         (lambda o, t, a: auxiliary(o, t, a).mean(), "one loss per example"),

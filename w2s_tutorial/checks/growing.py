@@ -165,4 +165,10 @@ def check_paid_back(candidate: Callable[[float, float, float, float], float]) ->
         math.isinf(float(never)) and never > 0,
         f"A student that needs more steps with its teacher never pays: inf, got {never}.",
     )
+    never = candidate(210, 200, 250, 0.4)
+    require(
+        math.isinf(float(never)) and never > 0,
+        "A student may need fewer steps with its teacher, and asking eats up what it saves: with "
+        f"210 steps alone, 200 taught and a ratio of .4 it is inf, got {never}.",
+    )
     return "Right: the teacher's training over what each student saves, and never is inf."

@@ -113,16 +113,28 @@ def check_audit(candidate: Callable[[pd.DataFrame], tuple[int, int]], table: pd.
         CheckError: if the counts are others.
     """
 
-    def count(first: str, second: str, level: int) -> tuple[int, int]:
-        wide = table[table["large"] == level].pivot(index="seed", columns="arm", values="right")
+    def count(table: pd.DataFrame, first: str = "two", second: str = "one") -> tuple[int, int]:
+        wide = table[table["large"] == -1].pivot(index="seed", columns="arm", values="right")
         return int((wide[first] > wide[second]).sum()), len(wide)
 
     found = candidate(table.copy())
-    wanted = count("two", "one", -1)
+    wanted = count(table)
     hint = ""
-    if tuple(found) == count("one", "two", -1):
+    if tuple(found) == count(table, "one", "two"):
         hint = " You count the seeds of the opposite: `two` over `one` is asked for."
     elif found[1] > wanted[1]:
         hint = " Take the rows of all questions, `large` -1, and count seeds."
     require(tuple(found) == wanted, f"Not {found[0]} of {found[1]}.{hint}")
+    # Another rule can give the same count here by luck: not on tables of drawn numbers.
+    generator = torch.Generator().manual_seed(0)
+    fewer = table[table["seed"] != table["seed"].max()]
+    for _ in range(8):
+        drawn = torch.rand(len(fewer), generator=generator, dtype=torch.float64)
+        other = fewer.assign(right=drawn.numpy())
+        found = candidate(other.copy())
+        require(
+            tuple(found) == count(other),
+            "The count fits this table. On another table, a seed shorter and with other numbers, "
+            f"{count(other)} is right, yours is {tuple(found)}. Which rows do you count?",
+        )
     return f"Right: in {wanted[0]} of {wanted[1]} seeds."

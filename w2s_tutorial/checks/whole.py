@@ -9,7 +9,7 @@ from torch import Tensor
 
 from w2s_tutorial.checks._common import interval, require
 from w2s_tutorial.checks.common import require_number
-from w2s_tutorial.losses import auxiliary_confidence, cross_entropy
+from w2s_tutorial.losses import auxiliary_confidence, cross_entropy, hardened
 
 _FEWEST = 6
 
@@ -23,7 +23,8 @@ def check_auxiliary(candidate: Callable[[Tensor, Tensor, float], Tensor]) -> str
     generator = torch.Generator().manual_seed(0)
     output = torch.randn(40, 2, generator=generator, dtype=torch.float64)
     output = output + torch.tensor([0.0, 2.0])  # it says class 1 nearly always
-    target = torch.nn.functional.one_hot((torch.arange(40) < 12).long(), 2).double()
+    ones = torch.where(torch.arange(40) < 12, 0.95, 0.01).double()  # soft: they sum to 11.68
+    target = torch.stack([1 - ones, ones], -1)
     for weight in (0.0, 1.0, 0.4):
         at = output.clone().requires_grad_()
         got = candidate(at, target.clone(), weight)
@@ -31,11 +32,17 @@ def check_auxiliary(candidate: Callable[[Tensor, Tensor, float], Tensor]) -> str
         require(shape == (40,), f"Give one loss per example, (40,), got {shape}.")
         wanted = auxiliary_confidence(at, target, weight)
         careless = torch.nn.functional.one_hot(output.argmax(-1), 2).double()
+        fewer = hardened(output, ones.sum().floor() / 40)
         slips = {
             "With weight 0 it is cross-entropy on the teacher's labels.": weight == 0,
             "Harden by rank, not at one half: as many of class 1 as the target has.": bool(
                 torch.allclose(
                     got, cross_entropy(at, (1 - weight) * target + weight * careless), atol=1e-9
+                )
+            ),
+            "Labels may be soft: the quota is their sum, rounded, not cut off.": bool(
+                torch.allclose(
+                    got, cross_entropy(at, (1 - weight) * target + weight * fewer), atol=1e-9
                 )
             ),
             "The two weights add up to 1: (1 - a) and a.": True,
