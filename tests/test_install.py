@@ -64,7 +64,7 @@ def test_an_environment_without_pip_is_made_anew(folder: Path) -> None:
 
 
 @posix
-@pytest.mark.parametrize("how", ["renamed", "copied"])
+@pytest.mark.parametrize("how", ["renamed", pytest.param("copied", marks=pytest.mark.nightly)])
 def test_an_environment_made_in_another_folder_is_made_anew(folder: Path, how: str) -> None:
     install(folder)
     other = folder.with_name("kurs")
@@ -76,6 +76,7 @@ def test_an_environment_made_in_another_folder_is_made_anew(folder: Path, how: s
 
 
 @posix
+@pytest.mark.nightly
 def test_a_link_is_no_environment_of_ours(folder: Path, tmp_path: Path) -> None:
     other = tmp_path / "theirs"
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", other], check=True)
@@ -113,6 +114,7 @@ def test_an_old_python_is_named_before_anything_is_fetched(folder: Path) -> None
 
 
 @posix
+@pytest.mark.nightly
 def test_another_version_is_refused_only_where_one_was_named(folder: Path) -> None:
     install(folder)
     look = folder / ".venv" / "bin" / "python"

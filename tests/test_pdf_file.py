@@ -11,7 +11,7 @@ from pdf_file import INSIDE, join, print_page
 from playwright.sync_api import Browser
 from pypdf import PdfReader
 
-PAGES = ["index", "question", "notation", "glossary"]
+PAGES = ["index", "own_data", "notation", "glossary"]
 
 
 @pytest.fixture(scope="module")
