@@ -52,7 +52,7 @@ class Outcome:
         if not isinstance(sample, Sample):
             raise TypeError(f"sample must be a Sample, got {type(sample).__name__}")
         if self._classes and sample.classes != self._classes:
-            came = f"{self._classes}, got {sample.classes}"
+            came = f"{self._classes} (classes= of from_arrays), got {sample.classes}"
             raise ValueError(f"sample must have the classes that were learnt, {came}")
         found = {}
         for role in ROLES:
