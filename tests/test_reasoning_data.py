@@ -49,6 +49,20 @@ def test_the_whole_is_the_mean_of_its_difficulties():
     assert (whole <= levels.max() + 1e-9).all()
 
 
+def test_random_sums_have_the_form_and_nothing_else():
+    null = load_result(DATA / "random_sums.csv").set_index(["arm", "seed"]).sort_index()
+    wrong, random = null.loc["wrong"], null.loc["random sums"]
+    assert (wrong["examples"] == random["examples"]).all(), "on the same questions"
+    assert (wrong["taught"] == 0).all()
+    n = random["examples"].sum()
+    for column, draws in (("taught", n), ("steps", 4 * n)):  # a digit of five
+        share = (random[column] * random["examples"]).sum() / n
+        assert abs(share - 0.2) < 4 * (0.2 * 0.8 / draws) ** 0.5
+    assert wrong["steps"].min() > 0.4
+    stored = TABLES["arms"].query("arm == 'wrong'").set_index("seed")["right"]
+    assert abs((wrong["right"] - stored).mean()) < 0.03
+
+
 @pytest.mark.nightly
 def test_a_stored_seed_is_what_the_code_gives():
     spec = importlib.util.spec_from_file_location("reasoning_make", DATA / "make.py")
