@@ -95,8 +95,10 @@ def test_a_copied_output_still_works(show):
 
 
 def test_without_javascript_the_middle_frame_and_its_value_stand(show):
-    tab = show(slider(), java_script_enabled=False)
-    assert [s.is_visible() for s in tab.locator("svg").all()] == [i == 2 for i in range(5)]
+    later = explore.figure(against(SHIFTS[0]))  # whose style sheet comes after the slider's
+    tab = show(slider(), later, java_script_enabled=False)
+    frames = tab.locator(".w2s-frame svg").all()
+    assert [s.is_visible() for s in frames] == [i == 2 for i in range(5)]
     assert not tab.locator("input").is_visible()
     assert tab.locator("label").inner_text() == "shift: 0.02"
 

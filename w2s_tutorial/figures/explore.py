@@ -116,7 +116,7 @@ def slider(
         plt.close(frame)
     return _within_limit(
         Output(
-            f"{opening}<noscript><style>.w2s-slider input{{display:none}}</style></noscript>"
+            f"{opening}<noscript><style>.w2s-slider input[type]{{display:none}}</style></noscript>"
             f'<label>{escape(label)}: <b aria-hidden="true">{shown[start]}</b>'
             f'<input type="range" min="0" max="{len(frames) - 1}" step="1" value="{start}"'
             f' aria-valuetext="{shown[start]}" autocomplete="off"'
