@@ -25,8 +25,10 @@ SHOWN = {"exclude": [[".w2s-frame[hidden]"]]}
 EVERY_RULE = {"preload": False, "resultTypes": ["violations"]}
 CONTRAST = EVERY_RULE | {"runOnly": ["color-contrast"]}
 OTHERS = EVERY_RULE | {"rules": {"color-contrast": {"enabled": False}}}
+SCROLLING = EVERY_RULE | {"runOnly": ["scrollable-region-focusable"]}
 MOBILE = {"width": 390, "height": 900}
 ZOOMED = {"width": 640, "height": 450}  # 1280 pixels at 200 %
+SETTLES = 600  # milliseconds after a change of width until the theme and the figures have answered
 PATIENCE = 120_000  # milliseconds: a busy machine is slow and not at fault
 COLUMNS = 92  # of code; the narrowest box, that of an exercise, holds them
 
@@ -150,6 +152,8 @@ def test_page_in_a_browser(browser: Browser, fast_book: Built, judged: set[str],
         page.set_viewport_size(MOBILE)
         looks_right(page, "dark")
         assert not dead_sliders(page)
+        page.wait_for_timeout(SETTLES)
+        assert not violations(page, SCROLLING)
         looks_right_twice_as_large(page)
         assert not seen.faults
     finally:

@@ -17,6 +17,15 @@ document.addEventListener("DOMContentLoaded", () => {
       button.setAttribute("aria-label", words(box) + of);
     }
   });
+  // A figure wider than the screen scrolls: by keyboard too.
+  const reach = () => {
+    for (const box of document.querySelectorAll(".w2s-figure")) {
+      if (box.scrollWidth > box.clientWidth) box.tabIndex = 0;
+      else box.removeAttribute("tabindex");
+    }
+  };
+  addEventListener("load", reach);
+  addEventListener("resize", reach);
   // The theme leaves the book's name and contents outside of every landmark.
   const sidebar = document.querySelector(".bd-sidebar-primary");
   sidebar?.setAttribute("role", "region");
