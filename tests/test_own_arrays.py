@@ -194,12 +194,15 @@ def test_every_row_of_a_class_is_as_likely_as_another():
 
 
 @settings(max_examples=60, deadline=None)
-@given(st.floats(0, 1), st.floats(0, 1), st.integers(1, 36), st.integers(0, 2**31))
+@given(st.floats(0, 1), st.floats(0, 1), st.integers(1, 40), st.integers(0, 2**31))
 def test_shares_of_the_minority_are_exact(labeled, pool, n, seed):
     minority = int((GROUP == "few").sum())
-    split = WHOLE.split(
-        n, n, 60, seed=seed, minority="few", share={"labeled": labeled, "pool": pool / 4}
-    )
+    asked = {"minority": "few", "share": {"labeled": labeled, "pool": pool / 4}}
+    if round(labeled * n) + round(pool / 4 * n) > minority:
+        with pytest.raises(ValueError, match=r"pool needs \d+ examples of the minority"):
+            WHOLE.split(n, n, 60, seed=seed, **asked)
+        return
+    split = WHOLE.split(n, n, 60, seed=seed, **asked)
     few = {name: int((GROUP[rows[0].numpy()] == "few").sum()) for name, rows in split.rows.items()}
     assert few["labeled"] == round(labeled * n)
     assert few["pool"] == round(pool / 4 * n)
