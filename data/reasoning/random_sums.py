@@ -10,6 +10,7 @@ from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 import pandas as pd
+import torch
 from make import PACKAGE, SEEDS, TEST, UPDATES, N, rates
 
 from w2s_tutorial.simulation import reasoning as r
@@ -22,6 +23,7 @@ HERE = Path(__file__).parent
 
 def null(seed: int) -> pd.DataFrame:
     """Pass@1 and its companions after 20 updates, for both sets of one seed."""
+    torch.set_num_threads(1)
     pool, asked = r.questions(N, seed=1000 + seed), r.questions(TEST, seed=2000 + seed)
     cast = w.cast(seed=seed)
     sets = w.traces(cast, pool, seed=seed)  # all of them, in their order: texts are drawn in turn
@@ -42,6 +44,7 @@ def null(seed: int) -> pd.DataFrame:
 
 
 def main() -> None:
+    torch.set_num_threads(1)
     with ProcessPoolExecutor(2) as pool:
         table = pd.concat(pool.map(null, SEEDS), ignore_index=True)
     numbers = table.select_dtypes("float").columns
