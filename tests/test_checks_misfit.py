@@ -66,6 +66,8 @@ def test_check_error_range():
         (0.3, 0.3, "in the class"),
         (0.2, 0.4, "by half"),
         (0, 1, "square root"),
+        (None, None, "your two numbers down first: they are None and None"),
+        (0.1, None, "your two numbers down first"),
     ):
         with pytest.raises(CheckError, match=hint):
             checks_misfit.check_error_range(low, high)
@@ -112,6 +114,13 @@ def by_counting(first, second, *, ranked=True, sided=False, strict=False):
     return sum(abs(r) >= limit for r in every) / len(every)
 
 
+def one_tail(first, second):
+    """Orders whose correlation is at least the given one, with its sign: all if it is -1."""
+    given = spearmanr(first, second).statistic
+    every = [spearmanr(first, order).statistic for order in permutations(second.tolist())]
+    return sum(r >= given - 1e-9 for r in every) / len(every)
+
+
 def test_check_chance_passes_a_count_over_all_orders():
     assert "Right" in checks_misfit.check_chance(by_counting)
 
@@ -119,6 +128,7 @@ def test_check_chance_passes_a_count_over_all_orders():
 @pytest.mark.parametrize(
     ("wrong", "hint"),
     [
+        (one_tail, "without their signs"),
         (partial(by_counting, sided=True), "both signs"),
         (partial(by_counting, strict=True), "count, too"),
         (partial(by_counting, ranked=False), "the ranks"),

@@ -120,6 +120,12 @@ def of_means(weak, student, share):
     return removed(weak, student, share), int((student.mean(0) > weak.mean(0)).sum())
 
 
+def of_normal(weak, student, share):
+    difference = student - weak
+    half = 1.96 * difference.std(0) / len(difference) ** 0.5
+    return removed(weak, student, share), int((difference.mean(0) > half).sum())
+
+
 def unpaired(weak, student, share):
     ends = [t_half_width(r.std(0) / len(r) ** 0.5, len(r)) for r in (weak, student)]
     apart = student.mean(0) - ends[1] > weak.mean(0) + ends[0]
@@ -150,6 +156,7 @@ def of_groups(weak, student, share):
         (of_ratios, "averages a ratio per trial"),
         (of_means, "is not an interval above"),
         (unpaired, "difference in each trial"),
+        (of_normal, "1.96 standard errors are too few"),
         (lambda w, s, e: (removed(w, s, e), 2), "Which groups"),
         (lambda w, s, e: removed(w, s, e), "Return two numbers"),
     ],

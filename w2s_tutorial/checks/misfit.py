@@ -57,6 +57,8 @@ def check_error_range(low: float, high: float) -> str:
     Raises:
         CheckError: with what the ends forget.
     """
+    missing = low is None or high is None
+    require(not missing, f"Write your two numbers down first: they are {low} and {high}.")
     apart = 2 * math.sqrt(_MISFIT * _EPSILON)
     ends = _WEAK_ERROR - _MISFIT - apart, _WEAK_ERROR - _MISFIT + apart
     at_center = math.isclose(low, high) and math.isclose(low, _WEAK_ERROR - _MISFIT, abs_tol=1e-6)
@@ -142,6 +144,8 @@ def check_chance(candidate: Callable[[Tensor, Tensor], float]) -> str:
         ranks, plain = ranked.abs(), _orders(first, second).abs()
         wanted = _share(ranks >= ranks[0] - 1e-9)
         slips = {
+            _share(ranked >= ranked[0] - 1e-9): "Compare sizes without their signs: the given "
+            "correlation may be negative.",
             _share(ranked * ranked[0].sign() >= ranks[0] - 1e-9): "Count both signs.",
             _share(ranks > ranks[0] + 1e-9): "Orders that do as well as the given one count, too.",
             _share(plain >= plain[0] - 1e-9): "Correlate the ranks, not the values.",

@@ -23,6 +23,7 @@ _HEADLINES = (  # share of the minority, student's risks in units of the teacher
     (0.05, (0.6, 1.5), 0.1),
     (0.2, (0.7, 1.02), 0.4),
     (0.1, (0.9, 1.04), 0.02),
+    (0.3, (1.01, 1.062), 0.2),  # the minority's mean is 2.1 standard errors above 0
 )
 
 
@@ -169,7 +170,10 @@ def check_headline(candidate: Callable[[Tensor, Tensor, float], tuple[float, int
             f"At {at}: {part:.4g} removed is right, yours is {got:.4g}. {hint}",
         )
         apart = int(sum(interval(student[:, i])[0] > interval(weak[:, i])[1] for i in (0, 1)))
+        worse, h = student - weak, len(weak)
+        normal = int((worse.mean(0) > 1.96 * worse.std(0) / h**0.5).sum())
         slips_of = {
+            normal: f"Of {h} trials take Student's t: 1.96 standard errors are too few.",
             int((student.mean(0) > weak.mean(0)).sum()): "A mean above 0 is not an interval above.",
             apart: "Take the difference in each trial: teacher and student saw the same labels.",
         }
