@@ -85,6 +85,7 @@ def local_model(folder: Path, width: int) -> str:
 
 def test_two_models_become_two_views(tmp_path, monkeypatch):
     monkeypatch.setenv("W2S_DEVICE", "cpu")
+    monkeypatch.chdir(tmp_path)
     names = {
         "prajjwal1/bert-mini": local_model(tmp_path / "mini", 8),
         "google-bert/bert-base-uncased": local_model(tmp_path / "base", 16),
@@ -95,7 +96,8 @@ def test_two_models_become_two_views(tmp_path, monkeypatch):
         block = block.replace(name, folder)
     texts = ["good film", "a bad film", "bad", "a good good film"] * 40
     labels = ["bad" if "bad" in text else "good" for text in texts]
-    namespace: dict = {"texts": texts, "labels": labels}
+    pd.DataFrame({"text": texts, "label": labels}).to_csv("texts.csv", index=False)
+    namespace: dict = {}
     exec(compile(block, "own_data.md", "exec"), namespace)
     whole = namespace["whole"]
     assert (whole.weak.shape, whole.strong.shape) == ((160, 8), (160, 16))
