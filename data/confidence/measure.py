@@ -47,7 +47,7 @@ SIZES = {
 }
 REGIMES = ((0.05, 0.5), (0.5, 0.05), (0.05, 0.05))  # minority shares of labels and pool
 PLACE = {"strong": 0.8, "keen": 2.5}  # synthetic students: how clearly they see the place
-RIVALS = ("strong penalty", "small loss", "self-training", "baseline")
+RIVALS = ("strong penalty", "small loss", "self-training", "co-training", "baseline")
 KINDS = ("minority", "right", "minority right", "majority right")
 PAIR, SHARES = ("dataset", "weak", "strong"), ("minority_labeled", "minority_pool")
 KEYS = [*PAIR, *SHARES]
