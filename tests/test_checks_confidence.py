@@ -91,6 +91,8 @@ def test_check_harm():
     assert "Found one" in checks.check_harm(sets(0.5, 0.05, strong_place=2.5))
     with pytest.raises(CheckError, match="it has to harm"):
         checks.check_harm(sets(0.05, 0.5, pool=1000))
+    with pytest.raises(CheckError, match="keeping any half has to harm less"):
+        checks.check_harm(sets(0.5, 0.0, heads=40, pool=1000))  # no minority: nobody to drop
     with pytest.raises(CheckError, match="at least 10 heads to be sure, got 5"):
         checks.check_harm(sets(0.5, 0.5, heads=5))
     with pytest.raises(CheckError, match="to 4000 examples, got 8000"):

@@ -27,30 +27,35 @@ def test_check_reliance_cannot_be_fooled_by_changing_its_inputs():
     assert "Right" in checks.check_reliance(vandal)
 
 
-MOVED = {"a": DRAWS + 0.02, "b": DRAWS - 0.02, "c": DRAWS + 0.001}
+A, B, C, D = "resnet, convnext", "convnext, resnet", "convnext, simclr", "mae, convnext"
+MOVED = {A: DRAWS + 0.02, B: DRAWS - 0.02, C: DRAWS + 0.001, D: DRAWS - 0.03}
+RIGHT = {A: "rises", B: "falls", C: "unclear", D: "falls"}
 
 
 @pytest.mark.parametrize(
     ("guesses", "hint"),
     [
-        ({"a": "rises", "b": "rises", "c": "unclear"}, "b: you wrote 'rises'.*'falls'"),
-        ({"a": "unclear", "b": "falls", "c": "unclear"}, "a: you wrote 'unclear'.*'rises'"),
-        ({"a": "rises", "b": "falls", "c": "rises"}, "c: you wrote 'rises'.*'unclear'"),
-        ({"a": "rises", "b": "falls", "c": "up"}, "write one of rises, falls, unclear, got 'up'"),
-        ({"a": "rises"}, "Name these: a, b, c"),
+        (RIGHT | {B: "rises"}, f"{B}: you wrote 'rises'.*'falls'"),
+        (RIGHT | {A: "unclear"}, f"{A}: you wrote 'unclear'.*'rises'"),
+        (RIGHT | {C: "rises"}, f"{C}: you wrote 'rises'.*'unclear'"),
+        (RIGHT | {C: "up"}, "write one of rises, falls, unclear, got 'up'"),
+        ({A: "rises"}, f"Name these: {A}; {B}; {C}; {D}. You named {A}"),
         ({}, "You named none"),
     ],
 )
 def test_check_directions(guesses, hint):
-    right = {"a": "rises", "b": "falls", "c": "unclear"}
-    assert "all 3" in checks.check_directions(right, MOVED)
+    assert "all 4" in checks.check_directions(RIGHT, MOVED)
     with pytest.raises(CheckError, match=hint):
         checks.check_directions(guesses, MOVED)
 
 
-def test_check_directions_needs_draws():
+def test_check_directions_needs_the_four_pairs_and_draws():
+    with pytest.raises(CheckError, match="You named none"):
+        checks.check_directions({}, {})
+    with pytest.raises(CheckError, match=f"You named {A}; {B}; {C}[.]"):
+        checks.check_directions(RIGHT, {name: MOVED[name] for name in (A, B, C)})
     with pytest.raises(CheckError, match="6 draws, got 3"):
-        checks.check_directions({"a": "rises"}, {"a": DRAWS[:3] + 1})
+        checks.check_directions(RIGHT, MOVED | {A: DRAWS[:3] + 1})
 
 
 def test_check_student_ahead():

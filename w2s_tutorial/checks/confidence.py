@@ -103,8 +103,11 @@ def _half(error: float, n: int) -> float:
 def check_harm(sets: Mapping[str, Sample]) -> str:
     """Sets "labeled", "pool" and "test" on which retraining with p = .5, q = .7 harms the student.
 
+    Retraining on a random half has to harm it less: half as many examples can cost by themselves.
+
     Raises:
-        CheckError: if the interval of retrained minus vanilla accuracy is not below 0.
+        CheckError: if the interval of retrained minus vanilla accuracy is not below 0, or that of
+            retrained minus retrained on a random half, both paired by head.
     """
     lacking = [part for part in ("labeled", "pool", "test") if part not in sets]
     require(not lacking, f"Give the sets labeled, pool and test; {lacking} are missing.")
@@ -117,10 +120,19 @@ def check_harm(sets: Mapping[str, Sample]) -> str:
     student = vanilla(pool.strong, label, l2)
     p, q = (torch.tensor([value], dtype=torch.float64) for value in UNTUNED)
     score = confidence(student(pool.strong))
-    again = retrain(pool.strong, label, score, p=p, q=q, l2=l2, tol=1e-4)
-    after, before = (accuracy(heads(test.strong), test.target) for heads in (again, student))
+    chance = torch.rand(score.shape, generator=torch.Generator().manual_seed(0)).to(score)
+    sure, random = (
+        retrain(pool.strong, label, by, p=p, q=q, l2=l2, tol=1e-4) for by in (score, chance)
+    )
+    after, by_chance, before = (
+        accuracy(each(test.strong), test.target) for each in (sure, random, student)
+    )
     low, high = interval(after - before)
     found = f"Retraining changes accuracy by {100 * (after - before).mean():+.1f} points"
     found += f" ({100 * low:+.1f} to {100 * high:+.1f})"
     require(high < 0, f"{found}: it has to harm. When are confident labels no better than others?")
+    low, high = interval(after - by_chance)
+    found += f"; against a random half, {100 * (after - by_chance).mean():+.1f} points"
+    found += f" ({100 * low:+.1f} to {100 * high:+.1f})"
+    require(high < 0, f"{found}: keeping any half has to harm less. Whom does confidence drop?")
     return f"Found one. {found}."

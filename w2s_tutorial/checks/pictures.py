@@ -12,6 +12,7 @@ from w2s_tutorial.checks._common import interval, require
 
 _FEWEST = 6
 _WORDS = ("rises", "falls", "unclear")
+_ASKED = ("resnet, convnext", "convnext, resnet", "convnext, simclr", "mae, convnext")
 
 _AUDITED = [  # strong, order, fit, where, steepness; half of every interval is .5
     *(("a", "up", "logistic", "all", b) for b in (1.0, 2.0)),
@@ -65,16 +66,17 @@ def check_directions(guesses: Mapping[str, str], moved: Mapping[str, Tensor]) ->
     """A word for each pair: does the gain rise, fall, or does the interval hold 0?
 
     Args:
-        guesses: name of a pair -> "rises", "falls" or "unclear".
+        guesses: name of each of the four pairs -> "rises", "falls" or "unclear".
         moved: the same names -> change (h,) of the gain, a value per draw.
 
     Raises:
         CheckError: with the pair whose word is wrong, and what was measured.
     """
-    require(
-        set(guesses) == set(moved),
-        f"Name these: {', '.join(moved)}. You named {', '.join(guesses) or 'none'}.",
-    )
+    for named in (guesses, moved):
+        require(
+            set(named) == set(_ASKED),
+            f"Name these: {'; '.join(_ASKED)}. You named {'; '.join(named) or 'none'}.",
+        )
     for pair, values in moved.items():
         word = guesses[pair]
         require(word in _WORDS, f"{pair}: write one of {', '.join(_WORDS)}, got {word!r}.")
