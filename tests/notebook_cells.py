@@ -23,6 +23,7 @@ import time
 import tomllib
 from collections.abc import Iterable
 from importlib.machinery import ModuleSpec, PathFinder
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -127,7 +128,26 @@ def run(notebook: Path, device: str) -> dict[str, Any]:
             raise RuntimeError(f"{place}\n{source[:400]}")
         plt.close("all")
     own = shell.user_ns_hidden
+    try_both_ends(notebook.name, shell.user_ns)
     return {name: v for name, v in shell.user_ns.items() if name not in own and name[0] != "_"}
+
+
+def try_both_ends(notebook: str, names: dict[str, Any]) -> None:
+    """Call what a live widget calls, with every slider at its left end and at its right one.
+
+    Raises:
+        RuntimeError: with the values for which that fails.
+    """
+    from ipywidgets import interactive
+
+    widgets = [getattr(value, "widget", None) for value in names.values()]
+    live = [widget for widget in widgets if isinstance(widget, interactive)]
+    for widget, end in product(live, ("min", "max")):
+        values = {each._kwarg: getattr(each, end, each.value) for each in widget.kwargs_widgets}
+        try:
+            widget.f(**values)
+        except Exception as problem:
+            raise RuntimeError(f"{notebook}: {values} of a slider: {problem}") from problem
 
 
 def tensors(value: Any, name: str = "") -> dict[str, Any]:

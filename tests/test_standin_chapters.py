@@ -117,6 +117,11 @@ def test_who_names_no_device_yet_is_a_chapter() -> None:
         ),
         ("w = torch.ones(3, device=here) * (1 + (here.type == 'standin'))", "w on the stand-in"),
         ("w = torch.ones(3)", "0 of 1 tensors on the stand-in"),
+        (
+            "import ipywidgets\n@ipywidgets.interact_manual(n=(1, 9))\ndef live(n=5):\n"
+            "    assert n < 9, 'too many'\nw = torch.ones(3, device=here)",
+            "{'n': 9} of a slider: too many",
+        ),
         ("here.type == 'cpu' or (w := torch.ones(3, device=here))", "only once: ['w']"),
     ],
 )

@@ -112,7 +112,7 @@ def check_same_promise(strong: Tensor, first: Tensor, second: Tensor, target: Te
     errors = [float((weak - target).square().mean()) for weak in (first, second)]
     (gain, misfit), (other_gain, other_misfit) = pairs
     found = (
-        f"Weak errors {errors[0]:.3g} and {errors[1]:.3g}, misfits {misfit:.3g} and "
+        f"Weak errors {errors[0]:.4f} and {errors[1]:.4f}, misfits {misfit:.3g} and "
         f"{other_misfit:.3g}, gains {gain:.3g} and {other_gain:.3g}"
     )
     require(min(misfit, other_misfit) > 1e-6, f"{found}: both should be refused something.")

@@ -78,6 +78,8 @@ def check_best_pool(share: float, problem: SpuriousProblem) -> str:
     excess = float(risk[-1] / risk[best])
     where = f"your risk is {excess:.2f} times that at {float(shares[best]):.2f}"
     require(excess < 1.03, f"At a pool share of {share:.2f} {where}. Move towards it, and ask why.")
+    if abs(share - float(shares[best])) < 1e-9:
+        return f"Right: {share:.2f} has the lowest risk of all shares tried."
     return f"Right: at {share:.2f} {where}, as close as simulation can tell."
 
 
