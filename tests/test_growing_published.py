@@ -6,7 +6,7 @@ import re
 
 import pytest
 import torch
-from conftest import ROOT
+from published_cell import published_cell
 
 from w2s_tutorial import growing
 from w2s_tutorial.networks.language import distillation
@@ -39,8 +39,7 @@ def save_tokenizer(folder, text: str) -> None:
 
 
 def test_the_cell_runs_with_tiny_models(tmp_path, capsys, recwarn):
-    page = (ROOT / "book" / "growing.md").read_text(encoding="utf-8")
-    (cell,) = re.findall(r"```\{code-cell\} ipython3\n:tags: \[colab-only.*?\n(.*?)```", page, re.S)
+    cell = published_cell("growing")
     text = growing.help_text()[:6000]
     names = save_models(tmp_path, words=200)
     save_tokenizer(tmp_path / "teacher", text)

@@ -8,7 +8,7 @@ import re
 
 import pytest
 import torch
-from conftest import ROOT
+from published_cell import published_cell
 from tiny_models import save_models
 
 from w2s_tutorial.networks.language import log_probability, preference
@@ -20,15 +20,9 @@ pytestmark = [
 TEACHERS = {"first": 16, "second": 24, "third": 32}
 
 
-def the_cell() -> str:
-    page = (ROOT / "book" / "preferences.md").read_text(encoding="utf-8")
-    (cell,) = re.findall(r"```\{code-cell\} ipython3\n:tags: \[colab-only.*?\n(.*?)```", page, re.S)
-    return cell
-
-
 def test_the_cell_runs_with_tiny_models(tmp_path, capsys):
     save_models(tmp_path, {**TEACHERS, "student": 48}, templates=tuple(TEACHERS))
-    cell = the_cell()
+    cell = published_cell("preferences")
     names = [str(tmp_path / name) for name in TEACHERS]
     for name, value in (("TEACHERS", names), ("STUDENT", str(tmp_path / "student"))):
         cell, found = re.subn(

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import importlib.util
-from pathlib import Path
 
 import pytest
 import torch
+from published_cell import published_cell
 from tiny_models import save_models
 
 from w2s_tutorial.networks import published
@@ -85,7 +85,4 @@ def test_a_pool_smaller_than_a_batch(folders):
 
 
 def test_the_notebook_calls_what_is_tested_here():
-    page = (Path(__file__).parents[1] / "book" / "reasoning.md").read_text("utf-8")
-    cell = next(part for part in page.split("```{code-cell}") if "learn_from_traces(" in part)
-    assert "skip-execution" in cell
-    assert "colab-only" in cell
+    assert "learn_from_traces(" in published_cell("reasoning")

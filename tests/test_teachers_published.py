@@ -7,7 +7,7 @@ import re
 
 import pytest
 import torch
-from conftest import ROOT
+from published_cell import published_cell
 from tiny_models import save_models
 
 from w2s_tutorial import metrics
@@ -20,8 +20,7 @@ TEACHERS = {"first": 16, "second": 24, "third": 32}
 
 def test_the_cell_runs_with_tiny_models(tmp_path, capsys, monkeypatch):
     save_models(tmp_path, {**TEACHERS, "student": 48})
-    page = (ROOT / "book" / "teachers.md").read_text(encoding="utf-8")
-    (cell,) = re.findall(r"```\{code-cell\} ipython3\n:tags: \[colab-only.*?\n(.*?)```", page, re.S)
+    cell = published_cell("teachers")
     names = [str(tmp_path / name) for name in TEACHERS]
     for name, value in (("TEACHERS", names), ("STUDENT", str(tmp_path / "student"))):
         pattern = rf"^{name} = (\[.*?\]|.*?)$"
