@@ -128,7 +128,8 @@ def run(notebook: Path, device: str) -> dict[str, Any]:
             raise RuntimeError(f"{place}\n{source[:400]}")
         plt.close("all")
     own = shell.user_ns_hidden
-    try_both_ends(notebook.name, shell.user_ns)
+    if device in {"", "cpu"}:  # sizes do not depend on the device
+        try_both_ends(notebook.name, shell.user_ns)
     return {name: v for name, v in shell.user_ns.items() if name not in own and name[0] != "_"}
 
 
